@@ -1,0 +1,22 @@
+"""Value training triplets with DVR and tune recommenders on the ones worth learning from.
+
+Legend of letters, used in docstrings and as names in the maths:
+
+==  =====================================================
+B   triplets in the global batch
+b   triplets of one worker's share of the batch
+n   interactions of the training part
+U   users
+I   items
+d   size of an embedding
+h   size of an encoding
+H   Harsanyi units per layer
+L   Harsanyi layers (depth)
+K   cutoff of a ranking metric; in the adapter, masks
+W   workers
+==  =====================================================
+
+Importing the package is cheap: torch and Ray are imported by the modules that use them.
+"""
+
+__version__ = "0.1.0"

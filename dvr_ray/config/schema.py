@@ -1,0 +1,213 @@
+"""Everything a run config may say, as frozen pydantic models.
+
+Components (backbone, negatives) are flat: ``{name: bprmf, dim: 32}``. Their own
+fields are checked by the component's ``Params`` in `dvr_ray.training.build`; this module doesn't
+know the families.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "AdapterConfig",
+    "Component",
+    "DataConfig",
+    "EncoderConfig",
+    "HorizonConfig",
+    "NoiseConfig",
+    "PolicyConfig",
+    "ResourcesConfig",
+    "RunConfig",
+    "SplitConfig",
+    "Strict",
+    "TrainingConfig",
+    "ValuatorConfig",
+]
+
+
+class Strict(BaseModel):
+    """Base of every config: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, strict=True)
+
+
+class Component(BaseModel):
+    """A named part with its own fields beside the name."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = Field(description="Registered name, or package.module:Class.")
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Fields beside the name, as written."""
+        return dict(self.model_extra or {})
+
+
+class NoiseConfig(Strict):
+    """Rows planted in the training part whose place is known, for checks."""
+
+    kind: Literal["none", "uniform", "push"] = Field(
+        "none",
+        description="uniform: random pairs; push: random users made to like a few unpopular items.",
+    )
+    share: float = Field(
+        0.0, ge=0, le=5, description="Planted rows as a share of the real training rows."
+    )
+    targets: int = Field(20, ge=1, description="push: number of pushed items.")
+    users_per_target: int | None = Field(
+        None, ge=1, description="push: users per pushed item; instead of share."
+    )
+
+
+class DataConfig(Strict):
+    """Where interactions come from."""
+
+    source: str = Field("synthetic", description="synthetic, lightgcn, hetrec.")
+    path: str | None = Field(None, description="Folder of the files; relative to the YAML file.")
+    users: int = Field(1000, ge=2, description="synthetic: number of users.")
+    items: int = Field(800, ge=2, description="synthetic: number of items.")
+    seed: int = Field(0, ge=0, description="Seed of generator and noise; apart from run.seed.")
+    noise: NoiseConfig = NoiseConfig()
+    cache: bool = Field(True, description="Keep the parsed files as Arrow in the user's cache.")
+
+
+class SplitConfig(Strict):
+    """Shares of each user's interactions; train is what is left."""
+
+    reward: float = Field(0.1, gt=0, lt=0.5, description="Part that pays the reward.")
+    selection: float = Field(0.1, gt=0, lt=0.5, description="Part that picks epochs and trials.")
+    test: float = Field(0.1, gt=0, lt=0.5, description="Sealed part; unused with a test file.")
+    seed: int = Field(0, ge=0, description="Seed of the split; apart from run.seed.")
+
+
+class EncoderConfig(Strict):
+    """From inputs to encodings."""
+
+    name: Literal["none", "mlp"] = Field("none", description="none hands the features on.")
+    features: tuple[str, ...] = Field(
+        ("agreement", "neighbourhood", "loss", "overlap", "coherence", "counts"),
+        min_length=1,
+        description="Inputs; embeddings and products are options (valuation on content).",
+    )
+    hidden: int = Field(32, ge=1, le=4096, description="mlp: hidden units.")
+    size: int = Field(10, ge=1, le=4096, description="mlp: size h of an encoding.")
+
+
+class ValuatorConfig(Strict):
+    """HarsanyiNet over the samples of a batch."""
+
+    depth: int = Field(1, ge=1, le=8, description="Harsanyi layers L.")
+    units: int = Field(32, ge=0, le=4096, description="Units H per layer; 0 leaves singletons.")
+    children: int = Field(2, ge=1, description="Children of a unit of layer 2 and above.")
+    singletons: bool = Field(True, description="One linear unit per sample.")
+    bias: bool = Field(True, description="Bias inside the gate; expresses redundancy.")
+    lr: float = Field(3e-3, gt=0, le=1, description="AdamW learning rate.")
+    weight_decay: float = Field(3.0, ge=0, le=100, description="AdamW decoupled weight decay.")
+    clip: float = Field(1.0, gt=0, description="Gradient norm is clipped here.")
+    steps: int = Field(20, ge=1, description="Optimiser steps after each horizon.")
+
+
+class PolicyConfig(Strict):
+    """From Shapley values to probabilities of keeping a triplet."""
+
+    normalisation: Literal["sigmoid", "centred", "minmax"] = Field(
+        "sigmoid", description="sigmoid of value / running sd; centred holds keep_rate."
+    )
+    temperature: float = Field(0.25, gt=0, le=100, description="Divides the normalised value.")
+    offset: float = Field(0.0, ge=-10, le=10, description="Added before the sigmoid.")
+    keep_rate: float = Field(0.8, gt=0, lt=1, description="centred: mean probability.")
+    bounds: tuple[float, float] = Field((0.05, 0.95), description="Probabilities are clamped.")
+    entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus.")
+    gate: bool = Field(True, description="Do no harm: fall back to keep-all when it selects better.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PolicyConfig:
+        low, high = self.bounds
+        if not 0 <= low < high <= 1:
+            raise ValueError("bounds must satisfy 0 <= low < high <= 1")
+        return self
+
+
+class HorizonConfig(Strict):
+    """How long a mask is held before its reward is measured."""
+
+    epochs: int = Field(2, ge=1, description="Epochs each mask is trained with.")
+    start: Literal["current", "scratch"] = Field(
+        "current", description="Replicas start from the current backbone or from fresh weights."
+    )
+
+
+class AdapterConfig(Strict):
+    """From a metric on validation-reward users to a gradient for the valuator."""
+
+    reward: str = Field("ndcg@20", description="loss, recall@K, ndcg@K.")
+    credit: Literal["scalar", "user", "user+item"] = Field("user", description="Who is paid.")
+    masks: int = Field(4, ge=1, le=256, description="Masks K per horizon.")
+    horizon: HorizonConfig = HorizonConfig()
+    baseline: Literal["none", "average", "leave-one-out"] = "leave-one-out"
+    users: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
+        "all", description="Users per evaluation of the reward."
+    )
+    exploration: Literal["independent", "directional"] = "independent"
+    estimator: Literal["natural", "score"] = "natural"
+    decay: float = Field(0.9, ge=0, lt=1, description="natural: decay of the running sums.")
+    mse_weight: float = Field(0.1, ge=0, description="Weight of the worth's squared error.")
+    mse_head: Literal["affine", "literal"] = Field(
+        "affine", description="literal: the worth itself predicts the loss, as in the paper."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AdapterConfig:
+        if self.baseline == "leave-one-out" and self.masks < 2:
+            raise ValueError("baseline leave-one-out needs masks >= 2")
+        if self.exploration == "directional" and self.masks % 2:
+            raise ValueError("exploration directional draws antithetic pairs: masks must be even")
+        return self
+
+
+class TrainingConfig(Strict):
+    """The bilevel loop around the backbone."""
+
+    epochs: int = Field(40, ge=1, description="Epochs of the backbone, warm-up included.")
+    warmup: int = Field(5, ge=0, description="dvr: epochs that keep all before the first horizon.")
+    batch_size: int = Field(2048, ge=1, description="Triplets B in a global batch.")
+    lr: float = Field(5e-3, gt=0, le=10, description="Adam learning rate of the backbone.")
+    l2: float = Field(
+        1e-2, ge=0, description="l2/2 x mean squared norm of the batch's embeddings (LightGCN's form)."
+    )
+    patience: int = Field(10, ge=1, description="Reports without a better metric before stopping.")
+    metric: str = Field("ndcg@20", description="Metric on validation-selection to stop on.")
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+class RunConfig(Strict):
+    """One run: data, model, method and loop."""
+
+    seed: int = Field(0, ge=0, description="Root seed of weights, negatives and masks.")
+    data: DataConfig = DataConfig()
+    split: SplitConfig = SplitConfig()
+    backbone: Component = Component(name="bprmf")
+    negatives: Component = Component(name="uniform")
+    method: Component = Component(name="dvr")
+    encoder: EncoderConfig = EncoderConfig()
+    valuator: ValuatorConfig = ValuatorConfig()
+    policy: PolicyConfig = PolicyConfig()
+    adapter: AdapterConfig = AdapterConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def data_path(self) -> Path | None:
+        """Return the data folder, or None where the source needs none."""
+        return None if self.data.path is None else Path(self.data.path)
+
+
+class ResourcesConfig(Strict):
+    """What one trial asks of the cluster."""
+
+    workers: int = Field(1, ge=1, description="Workers W that share each batch of a trial.")
+    cpus_per_worker: float = Field(1, gt=0, description="CPUs per worker.")
+    gpus_per_worker: float = Field(0, ge=0, description="GPUs per worker.")

@@ -1,0 +1,164 @@
+"""The one in-memory form of interactions: rows sorted by user, CSR both ways, attribute tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData"]
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Distinct (user, item) pairs, sorted by user, then item.
+
+    Parameters
+    ----------
+    users : ndarray, shape (n,)
+        Internal user numbers, int64, 0 to ``num_users - 1``.
+    items : ndarray, shape (n,)
+        Internal item numbers, int64, 0 to ``num_items - 1``.
+    num_users, num_items : int
+        Sizes U and I of the catalogue, also where some have no interaction here.
+
+    Notes
+    -----
+    Build with `from_pairs`, which sorts and drops repeats; the constructor trusts its input.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    num_users: int
+    num_items: int
+
+    @classmethod
+    def from_pairs(
+        cls, users: np.ndarray, items: np.ndarray, num_users: int, num_items: int
+    ) -> Interactions:
+        """Sort pairs by user, then item, and drop repeats."""
+        keys = np.unique(users.astype(np.int64) * num_items + items.astype(np.int64))
+        return cls(keys // num_items, keys % num_items, num_users, num_items)
+
+    def __len__(self) -> int:
+        """Return the number of pairs, n."""
+        return len(self.users)
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """``user * num_items + item`` of every row, shape (n,), increasing."""
+        return self.users * self.num_items + self.items
+
+    @cached_property
+    def user_offsets(self) -> np.ndarray:
+        """Row range of user u is ``[user_offsets[u], user_offsets[u + 1])``; shape (U + 1,)."""
+        return np.searchsorted(self.users, np.arange(self.num_users + 1))
+
+    @cached_property
+    def item_order(self) -> np.ndarray:
+        """Row numbers sorted by item, then user; shape (n,)."""
+        return np.argsort(self.items, kind="stable")
+
+    @cached_property
+    def item_offsets(self) -> np.ndarray:
+        """``item_order[item_offsets[i]:item_offsets[i + 1]]`` are item i's rows; shape (I + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.item_counts)])
+
+    @cached_property
+    def user_counts(self) -> np.ndarray:
+        """Interactions per user, shape (U,)."""
+        return np.bincount(self.users, minlength=self.num_users)
+
+    @cached_property
+    def item_counts(self) -> np.ndarray:
+        """Interactions per item, shape (I,)."""
+        return np.bincount(self.items, minlength=self.num_items)
+
+    def contains(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Tell which pairs are among the rows; any shape, bool."""
+        wanted = users.astype(np.int64) * self.num_items + items
+        if not len(self):
+            return np.zeros(wanted.shape, dtype=bool)
+        place = np.minimum(np.searchsorted(self.keys, wanted), len(self) - 1)
+        return np.asarray(self.keys[place] == wanted)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A log as an importer or the generator hands it over.
+
+    Parameters
+    ----------
+    name : str
+        For tables and messages.
+    interactions : Interactions
+        All interactions, or those of the training file where a test file came with the data.
+    test : Interactions or None
+        The given test part; None where the split draws it.
+    user_ids, item_ids : ndarray, shape (U,) and (I,)
+        Original ids, by internal number.
+    user_table, item_table : DataFrame, index 0..U-1 and 0..I-1
+        Attributes such as ``gender``, ``age_group``, ``category``; no columns where unknown.
+    fingerprint : str
+        Hash of source and options.
+    """
+
+    name: str
+    interactions: Interactions
+    test: Interactions | None
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    user_table: pd.DataFrame
+    item_table: pd.DataFrame
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """What a trial may see: three of the four disjoint parts. Holds no test data.
+
+    Parameters
+    ----------
+    name, fingerprint : str
+        Of the data set with its split and noise.
+    train, reward, selection : Interactions
+        Parts to learn from, to be rewarded on and to select epochs and trials on.
+    planted : ndarray of bool, shape (n,), or None
+        Which training rows were planted; only reports read it.
+    push_targets : ndarray, shape (t,)
+        Items pushed by a planted attack; empty without one. Only reports read it.
+    features : dict of str to ndarray, shape (n, c)
+        Static input features of the training rows, gauss-ranked, float32.
+    user_ids, item_ids : ndarray
+        Original ids.
+    user_table, item_table : DataFrame
+        Attributes.
+    """
+
+    name: str
+    fingerprint: str
+    train: Interactions
+    reward: Interactions
+    selection: Interactions
+    planted: np.ndarray | None
+    push_targets: np.ndarray
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    user_table: pd.DataFrame
+    item_table: pd.DataFrame
+    features: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SealedTest:
+    """The test part, kept apart from `TrialData`; only the final evaluation opens it.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        Test rows of the same users and items.
+    """
+
+    interactions: Interactions

@@ -1,0 +1,83 @@
+"""Errors that a user can mend, each with place, rule and mend in one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DvrRayError",
+    "ResourceError",
+    "RunError",
+    "nearest",
+]
+
+
+class DvrRayError(Exception):
+    """Base of all errors that are shown to the user without a traceback.
+
+    Parameters
+    ----------
+    place : str
+        Where the fault lies: ``file:line``, ``file: dotted.path``, a folder or a resource.
+    rule : str
+        What must hold and what was found instead.
+    mend : str
+        What to do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, place: str, rule: str, mend: str = "") -> None:
+        self.place, self.rule, self.mend = place, rule, mend
+        super().__init__(place, rule, mend)
+
+    def __str__(self) -> str:
+        """One line: ``place: rule; mend``."""
+        return f"{self.place}: {self.rule}" + (f"; {self.mend}" if self.mend else "")
+
+
+class ConfigError(DvrRayError):
+    """A config or search space that breaks a rule."""
+
+
+class DataError(DvrRayError):
+    """A data file or a data set that breaks a rule."""
+
+
+class ResourceError(DvrRayError):
+    """A request for workers, CPUs or GPUs that can't be met."""
+
+
+class CheckpointError(DvrRayError):
+    """A checkpoint or result folder that can't be read or doesn't fit."""
+
+
+class RunError(DvrRayError):
+    """A failure that could only be found while running; exit code 1."""
+
+    exit_code = 1
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which known names lie nearest to a wrong one.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : iterable of str
+        All right names.
+
+    Returns
+    -------
+    str
+        ``"did you mean 'x'? known: x, y"``, or only the known names when none is near.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    listing = f"known: {', '.join(names)}"
+    return f"did you mean {close[0]!r}? {listing}" if close else listing

@@ -1,0 +1,40 @@
+"""Packaging of dvr_ray; tools are configured in ``pyproject.toml``."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="dvr_ray",
+    version="0.1.0",
+    description="Distributed tuning of recommenders whose training data are valued by DVR.",
+    packages=find_packages(include=["dvr_ray", "dvr_ray.*"]),
+    package_data={"dvr_ray": ["py.typed", "reports/*.html.jinja"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "torch>=2.4,<3",
+        "ray[tune,train]>=2.49,<3",
+        "optuna>=4.4,<6",
+        "numpy>=1.26,<3",
+        "scipy>=1.13,<2",
+        "pandas>=2.2,<4",
+        "pyarrow>=16,<30",
+        "pydantic>=2.7,<3",
+        "ruamel.yaml>=0.18,<0.20",
+        "typer>=0.15,<1",
+        "rich>=13,<16",
+        "safetensors>=0.4.5,<1",
+        "plotly>=6,<7",
+        "jinja2>=3.1,<4",
+        "filelock>=3.15,<4",
+    ],
+    extras_require={
+        "dev": [
+            "pytest>=8,<10",
+            "pytest-timeout>=2.3,<3",
+            "hypothesis>=6.100,<7",
+            "ruff>=0.9,<1",
+            "mypy>=1.13,<3",
+            "scikit-learn>=1.5,<2",
+        ],
+    },
+    entry_points={"console_scripts": ["dvr-ray=dvr_ray.cli.main:main"]},
+)
