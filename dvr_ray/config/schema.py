@@ -137,6 +137,9 @@ class HorizonConfig(Strict):
     """How long a mask is held before its reward is measured."""
 
     epochs: int = Field(2, ge=1, description="Epochs each mask is trained with.")
+    batches: int | None = Field(
+        None, ge=1, description="Instead of epochs: batches a mask is held for; 1 is the paper's."
+    )
     start: Literal["current", "scratch"] = Field(
         "current", description="Replicas start from the current backbone or from fresh weights."
     )

@@ -1,1 +1,5 @@
+"""Negative samplers; one file per sampler."""
 
+from dvr_ray.negatives.sampler import NEGATIVES, NegativeSampler
+
+__all__ = ["NEGATIVES", "NegativeSampler"]

@@ -1,1 +1,1 @@
-
+"""The bilevel loop, its evaluation, checkpoints and the building of its parts."""

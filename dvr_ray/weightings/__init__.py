@@ -1,1 +1,5 @@
+"""Weightings of triplets: which of them train the backbone, and how much; one file each."""
 
+from dvr_ray.weightings.weighting import WEIGHTINGS, Horizon, Weighting, WeightingParts
+
+__all__ = ["WEIGHTINGS", "Horizon", "Weighting", "WeightingParts"]

@@ -1,0 +1,140 @@
+"""The one place where names become objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic
+import torch
+
+from dvr_ray.backbones import BACKBONES, Backbone
+from dvr_ray.collective import Collective
+from dvr_ray.config.schema import Component, RunConfig, Strict
+from dvr_ray.data.features import FEATURES
+from dvr_ray.data.interactions import TrialData
+from dvr_ray.data.sources import SOURCES
+from dvr_ray.errors import ConfigError, nearest
+from dvr_ray.metrics import parse
+from dvr_ray.negatives import NEGATIVES, NegativeSampler
+from dvr_ray.registry import Registry
+from dvr_ray.rewards import MetricAdapter
+from dvr_ray.seeding import generator
+from dvr_ray.training.learner import Learner
+from dvr_ray.weightings import WEIGHTINGS, Weighting, WeightingParts
+from dvr_ray.weightings.inputs import DYNAMIC
+
+__all__ = ["Parts", "build", "check"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The objects of one run.
+
+    Parameters
+    ----------
+    learner : callable
+        Makes a learner with fresh weights for a purpose and a counter, e.g. ``("weights", 0)``.
+    negatives : NegativeSampler
+        Draws the triplets' negatives.
+    weighting : Weighting
+        Chooses the triplets.
+    """
+
+    learner: Callable[[int], Learner]
+    negatives: NegativeSampler
+    weighting: Weighting
+
+
+def check(config: RunConfig, place: str = "run") -> None:
+    """Check every name and every component's fields, before anything is started.
+
+    Raises
+    ------
+    ConfigError
+        Naming the path, the value and the nearest right name.
+    """
+    SOURCES.get(config.data.source, f"{place}: data.source")
+    _params(BACKBONES, config.backbone, f"{place}: backbone")
+    _params(NEGATIVES, config.negatives, f"{place}: negatives")
+    _params(WEIGHTINGS, config.method, f"{place}: method")
+    parse(config.training.metric, f"{place}: training.metric")
+    if config.adapter.reward.lower() != "loss":
+        parse(config.adapter.reward, f"{place}: adapter.reward", also=("loss",))
+    for name in config.encoder.features:
+        if name not in DYNAMIC:
+            FEATURES.get(name, f"{place}: encoder.features")
+    if config.valuator.units == 0 and not config.valuator.singletons:
+        raise ConfigError(
+            f"{place}: valuator", "units is 0 and singletons is false, so nothing has a value",
+            "set units to at least 1 or singletons to true",
+        )
+    if config.training.warmup < 1 and "loss" in config.encoder.features:
+        raise ConfigError(
+            f"{place}: training.warmup",
+            f"must be >= 1 for the feature 'loss', got {config.training.warmup}",
+            "raise it or leave 'loss' out of encoder.features",
+        )
+
+
+def build(
+    config: RunConfig, data: TrialData, collective: Collective, device: torch.device
+) -> Parts:
+    """Make the objects of a checked run.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    data : TrialData
+        What it may see.
+    collective : Collective
+        Its group of workers.
+    device : torch.device
+        Where models live.
+    """
+    dtype = getattr(torch, config.training.dtype)
+    backbone_class = BACKBONES.get(config.backbone.name)
+    backbone_params = _params(BACKBONES, config.backbone, "run: backbone")
+
+    def make_backbone(counter: int) -> Backbone:
+        weights = generator(config.seed, "weights", counter)
+        return backbone_class.build(backbone_params, data.train, weights).to(device, dtype)
+
+    def make_learner(counter: int) -> Learner:
+        training = config.training
+        return Learner(lambda: make_backbone(counter), training.lr, training.l2, collective)
+
+    sampler_params = _params(NEGATIVES, config.negatives, "run: negatives")
+    parts = WeightingParts(
+        params=_params(WEIGHTINGS, config.method, "run: method"),
+        config=config,
+        data=data,
+        adapter=MetricAdapter(config.adapter, data.train, data.reward, dtype),
+        collective=collective,
+        device=device,
+    )
+    return Parts(
+        make_learner,
+        NEGATIVES.get(config.negatives.name)(sampler_params, data.train),
+        WEIGHTINGS.get(config.method.name)(parts),
+    )
+
+
+def _params(registry: Registry[Any], component: Component, place: str) -> Strict:
+    """Check a component's own fields against its ``Params``."""
+    model: type[Strict] = registry.get(component.name, f"{place}.name").Params
+    try:
+        return model.model_validate(component.params, strict=False)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = nearest(field, model.model_fields) if model.model_fields else "it takes none"
+            raise ConfigError(
+                f"{place}.{field}", f"unknown field of {registry.family} {component.name!r}", known
+            ) from error
+        raise ConfigError(
+            f"{place}.{field}", f"{first['msg']}, got {first['input']!r}", "change the value"
+        ) from error

@@ -1,0 +1,145 @@
+"""Checkpoints: tensors as safetensors, all else as JSON, one folder per epoch.
+
+A checkpoint is written to a temporary name and renamed, so that a folder ``epoch-000012`` is
+whole or absent. The last two are kept; a damaged one falls back to the one before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from dvr_ray.errors import CheckpointError
+
+__all__ = ["Progress", "Stored", "checkpoints", "load", "save", "write_json"]
+
+FORMAT = 1
+KEPT = 2
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all that isn't a tensor.
+
+    Parameters
+    ----------
+    epoch : int
+        Epochs done.
+    horizon : int
+        Horizons done.
+    best : float or None
+        Best metric on validation-selection so far, oriented so that more is better.
+    best_epoch : int
+        Its epoch.
+    best_metrics : dict
+        All metrics on validation-selection at that epoch.
+    stale : int
+        Reports since.
+    seconds : float
+        Time spent.
+    warned : list of str
+        Monitors that have warned.
+    """
+
+    epoch: int
+    horizon: int
+    best: float | None
+    best_epoch: int
+    best_metrics: dict[str, float]
+    stale: int
+    seconds: float
+    warned: list[str]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A checkpoint as read: progress and tensors by name."""
+
+    progress: Progress
+    tensors: dict[str, Tensor]
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON to a temporary name and move it into place."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def save(
+    folder: Path, progress: Progress, tensors: dict[str, Tensor], identity: dict[str, str]
+) -> Path:
+    """Write one checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the checkpoints of one run.
+    progress, tensors
+        The state.
+    identity : dict of str
+        What the checkpoint belongs to: hashes of config and data.
+
+    Returns
+    -------
+    Path
+        The new checkpoint's folder.
+    """
+    final = folder / f"epoch-{progress.epoch:06d}"
+    temporary = folder / f".writing-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    save_file({k: v.contiguous() for k, v in tensors.items()}, temporary / "state.safetensors")
+    write_json(
+        temporary / "state.json",
+        {"format": FORMAT, "identity": identity, "progress": asdict(progress)},
+    )
+    shutil.rmtree(final, ignore_errors=True)
+    temporary.rename(final)
+    for old in checkpoints(folder)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run, newest first."""
+    return sorted(folder.glob("epoch-*"), reverse=True)
+
+
+def load(path: Path, identity: dict[str, str]) -> Stored:
+    """Read one checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If it is damaged, of another format, or belongs to another config or data set.
+    """
+    try:
+        described = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        found, form = described["identity"], described["format"]
+        progress = Progress(**described["progress"])
+        tensors = load_file(path / "state.safetensors")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise CheckpointError(
+            str(path), f"damaged checkpoint ({error})", "delete this folder to go on without it"
+        ) from error
+    if form != FORMAT:
+        raise CheckpointError(
+            str(path), f"must be of format {FORMAT}, got {form}", "train anew with another --out"
+        )
+    for name, value in identity.items():
+        if found.get(name) != value:
+            raise CheckpointError(
+                str(path),
+                f"belongs to another {name}, got {found.get(name)} instead of {value}",
+                "use another --out",
+            )
+    return Stored(progress, tensors)

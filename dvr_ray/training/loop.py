@@ -1,0 +1,346 @@
+"""The bilevel loop, the same for plain BPR, for DVR, and for any number of workers.
+
+    warm-up: epochs that keep all
+    until the metric on validation-selection stops improving:
+        cut the training rows into batches; the weighting values them and draws K masks
+        train one replica per mask for a horizon
+        measure the reward of every replica; the weighting learns from it
+        merge the replicas; report, checkpoint
+
+The do-no-harm gate trains one more replica that keeps all. At every report whichever of the two
+models selects better is adopted, so a selection that harms is never what the run returns.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dvr_ray.collective import Collective
+from dvr_ray.config.schema import RunConfig
+from dvr_ray.data.interactions import TrialData
+from dvr_ray.errors import RunError
+from dvr_ray.metrics import parse
+from dvr_ray.seeding import generator
+from dvr_ray.state import prefixed, under
+from dvr_ray.training import checkpoint
+from dvr_ray.training.build import Parts, build
+from dvr_ray.training.checkpoint import Progress
+from dvr_ray.training.evaluation import Evaluator, mean_per_user
+from dvr_ray.training.learner import EpochPlan, Learner, LossRecord
+from dvr_ray.training.reporter import Reporter
+from dvr_ray.training.rewarding import RewardMeter
+from dvr_ray.training.watch import Watch
+from dvr_ray.weightings import Horizon
+
+__all__ = ["Trainer"]
+
+EVALUATED = ("ndcg@20", "recall@20")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Rows of one horizon and how they are walked."""
+
+    batches: list[Tensor]
+    epochs: int
+    whole: bool
+
+
+class Trainer:
+    """Runs one configuration to its end.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    data : TrialData
+        Three of the four parts; the test part is nowhere in it.
+    collective : Collective
+        The group of workers.
+    device : torch.device
+        Where models live.
+    metrics : sequence of str
+        Metrics to measure on validation-selection beside ``training.metric``.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        data: TrialData,
+        collective: Collective,
+        device: torch.device,
+        metrics: tuple[str, ...] = (),
+    ) -> None:
+        self.config, self.data = config, data
+        self._collective, self._device = collective, device
+        self._parts: Parts = build(config, data, collective, device)
+        self.weighting = self._parts.weighting
+        self._main = self._parts.learner(0)
+        self._control: Learner | None = None
+        self._replicas: list[Learner] = []
+        self._record = LossRecord(len(data.train), collective)
+        names = [config.training.metric, *metrics, *EVALUATED]
+        self._metrics = list(dict.fromkeys(name.lower() for name in names))
+        self._evaluator = Evaluator(
+            [data.train], {"reward": data.reward, "selection": data.selection}, collective
+        )
+        self._meter = RewardMeter(config, data, self._evaluator)
+        self._triplet = tuple(
+            torch.from_numpy(column).to(device) for column in (data.train.users, data.train.items)
+        )
+        self._progress = Progress(0, 0, None, 0, {}, 0, 0.0, [])
+        self._best: dict[str, Tensor] = {}
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a checkpoint of this run belongs to."""
+        from dvr_ray.config.load import config_hash
+
+        return {"config": config_hash(self.config), "data": self.data.fingerprint}
+
+    def fit(self, folder: Path, reporter: Reporter) -> Progress:
+        """Train to the end, going on from the newest checkpoint of the folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Checkpoints are written here by worker 0.
+        reporter : Reporter
+            Takes a row after every horizon.
+
+        Returns
+        -------
+        Progress
+            With the best epoch and its metrics.
+
+        Raises
+        ------
+        RunError
+            If the loss is no longer finite.
+        """
+        self._resume(folder)
+        watch = Watch(self._progress.warned)
+        training = self.config.training
+        while self._progress.epoch < training.epochs and self._progress.stale < training.patience:
+            started = time.monotonic()
+            row = self._period()
+            self._progress.seconds += time.monotonic() - started
+            row["seconds"] = round(self._progress.seconds, 3)
+            for message in watch.check(row):
+                reporter.warn(message)
+            saved = None
+            if self._collective.rank == 0:
+                saved = checkpoint.save(folder, self._progress, self._tensors(), self.identity)
+            reporter.report(row, saved)
+        return self._progress
+
+    def load_best(self) -> Learner:
+        """Return the main learner with the weights of the best epoch."""
+        self._main.backbone.load_state_dict(self._best)
+        return self._main
+
+    def value_rows(self, partitions: int = 4) -> tuple[Tensor, Tensor] | None:
+        """Value every training row, averaged over random partitions into batches.
+
+        Returns
+        -------
+        tuple of Tensor, shape (n,) each, or None
+            Values (B x Shapley) and probabilities; None for methods that value nothing.
+        """
+        found = []
+        for number in range(partitions):
+            batches = self._cut("valuation", number)
+            pair = self.weighting.values(self._horizon(batches, self._progress.horizon, number))
+            if pair is None:
+                return None
+            found.append(torch.stack(pair))
+        mean = torch.stack(found).mean(0)
+        return mean[0], mean[1]
+
+    def mean_losses(self) -> Tensor:
+        """Running mean BPR loss of every training row, shape (n,)."""
+        return self._record.filled()
+
+    def _period(self) -> dict[str, Any]:
+        """Run until the next report: one epoch of warm-up, or one horizon (or an epoch of them)."""
+        warming = self.weighting.learns and self._progress.epoch < self.config.training.warmup
+        if warming or not self.weighting.learns:
+            row = self._plain_epoch("warm-up" if warming else "train")
+        else:
+            row = self._bilevel()
+        if not np.isfinite(row["loss"]):
+            raise RunError(
+                f"epoch {self._progress.epoch}", f"the loss is {row['loss']}",
+                "lower training.lr or raise training.l2",
+            )
+        self._select(row)
+        return row
+
+    def _plain_epoch(self, phase: str) -> dict[str, Any]:
+        """One epoch of the main learner alone; a weighting that learns isn't asked."""
+        batches = self._cut("order", self._progress.epoch)
+        if phase == "train":
+            self.weighting.begin(self._horizon(batches, self._progress.horizon))
+            self._train(self._main, 0, self._plan(batches, self._progress.epoch))
+        else:
+            self._main.train_epoch(self._plan(batches, self._progress.epoch), self._record)
+        self._progress.epoch += 1
+        self._progress.horizon += 1
+        return {"epoch": self._progress.epoch, "phase": phase, "loss": self._record.merge()}
+
+    def _bilevel(self) -> dict[str, Any]:
+        """One horizon over all rows, or one epoch of horizons of a few batches each."""
+        horizon = self.config.adapter.horizon
+        batches = self._cut("partition", self._progress.horizon)
+        if horizon.batches is None:
+            left = self.config.training.epochs - self._progress.epoch
+            groups = [_Group(batches, min(horizon.epochs, left), True)]
+        else:
+            size = horizon.batches
+            groups = [
+                _Group(batches[start : start + size], 1, False)
+                for start in range(0, len(batches), size)
+            ]
+        if self._control is None and self.config.policy.gate:
+            self._control = self._copy(self._main)
+        losses = [self._run_horizon(group) for group in groups]
+        monitors = losses[-1][1]
+        self._progress.epoch += groups[0].epochs
+        return {
+            "epoch": self._progress.epoch,
+            "phase": "bilevel",
+            "loss": float(np.mean([loss for loss, _ in losses])),
+            "keep_rate": monitors["keep_rate"],
+            "reward": {self.config.adapter.reward: monitors["baseline"]},
+            "monitors": monitors,
+        }
+
+    def _run_horizon(self, group: _Group) -> tuple[float, dict[str, Any]]:
+        number = self._progress.horizon
+        horizon = self._horizon(group.batches, number)
+        self.weighting.begin(horizon)
+        replicas = self._open_replicas(number)
+        for epoch in range(self._progress.epoch, self._progress.epoch + group.epochs):
+            batches = self._cut("order", epoch) if group.whole else group.batches
+            plan = self._plan(batches, epoch if group.whole else number)
+            for replica, learner in enumerate(replicas):
+                self._train(learner, replica, plan)
+            if self._control is not None:
+                silent = LossRecord(len(self.data.train), self._collective)
+                self._control.train_epoch(plan, silent)
+        loss = self._record.merge()
+        rewards = torch.stack([self._meter.measure(r.backbone, number) for r in replicas])
+        monitors = self.weighting.end(self._horizon(group.batches, number), rewards)
+        if replicas[0] is not self._main:
+            self._main.merge(replicas)
+        self._progress.horizon += 1
+        return loss, monitors
+
+    def _open_replicas(self, number: int) -> list[Learner]:
+        """Return K replicas in the state that the horizon starts from."""
+        wanted = self.weighting.replicas
+        if self.config.adapter.horizon.start == "scratch":
+            return [self._parts.learner(number + 1) for _ in range(wanted)]
+        if wanted == 1:
+            return [self._main]
+        if not self._replicas:
+            self._replicas = [self._parts.learner(0) for _ in range(wanted)]
+        state = self._main.tensors()
+        for replica in self._replicas:
+            replica.load_tensors(state)
+        return self._replicas
+
+    def _train(self, learner: Learner, replica: int, plan: EpochPlan) -> None:
+        learner.train_epoch(
+            plan,
+            self._record,
+            lambda rows: self.weighting.select(replica, rows),
+            lambda losses: self.weighting.weigh(replica, losses),
+        )
+
+    def _copy(self, learner: Learner) -> Learner:
+        copy = self._parts.learner(0)
+        copy.load_tensors(learner.tensors())
+        return copy
+
+    def _select(self, row: dict[str, Any]) -> None:
+        """Measure validation-selection, apply the gate, and remember the best."""
+        selection = self._measure(self._main)
+        adopted = self._main
+        if self._control is not None:
+            keep_all = self._measure(self._control)
+            row |= {"valued": selection, "keep_all": keep_all, "adopted": "valued"}
+            if self._oriented(keep_all) > self._oriented(selection):
+                selection, adopted, row["adopted"] = keep_all, self._control, "keep-all"
+        row["selection"] = selection
+        score = self._oriented(selection)
+        progress = self._progress
+        if progress.best is None or score > progress.best:
+            progress.best, progress.best_epoch = score, progress.epoch
+            progress.best_metrics, progress.stale = selection, 0
+            self._best = {k: v.detach().clone() for k, v in adopted.backbone.state_dict().items()}
+        else:
+            progress.stale += 1
+
+    def _measure(self, learner: Learner) -> dict[str, float]:
+        found = self._evaluator.per_user(learner.backbone, {"selection": self._metrics})
+        return {name: mean_per_user(values) for name, values in found["selection"].items()}
+
+    def _oriented(self, metrics: dict[str, float]) -> float:
+        name = self.config.training.metric.lower()
+        return metrics[name] if parse(name).higher_is_better else -metrics[name]
+
+    def _cut(self, purpose: str, counter: int) -> list[Tensor]:
+        """Cut a random order of all training rows into batches."""
+        order = torch.randperm(
+            len(self.data.train), generator=generator(self.config.seed, purpose, counter)
+        )
+        return list(order.split(self.config.training.batch_size))
+
+    def _plan(self, batches: list[Tensor], counter: int) -> EpochPlan:
+        drawn = self._parts.negatives.sample(generator(self.config.seed, "negatives", counter))
+        return EpochPlan(batches, *self._triplet, drawn.to(self._device))
+
+    def _horizon(self, batches: list[Tensor], number: int, *counters: int) -> Horizon:
+        seed = generator(self.config.seed, "fixed negatives", number, *counters)
+        return Horizon(
+            number=number,
+            batches=batches,
+            negatives=self._parts.negatives.sample(seed),
+            losses=self._record.filled(),
+            embeddings=self._embeddings,
+        )
+
+    def _embeddings(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            return self._main.backbone.embeddings(users.to(self._device), items.to(self._device))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        state = prefixed("main", self._main.tensors()) | prefixed("best", self._best)
+        state |= prefixed("weighting", self.weighting.tensors())
+        if self._control is not None:
+            state |= prefixed("control", self._control.tensors())
+        # safetensors refuses tensors that share memory.
+        return {k: v.clone() for k, v in (state | {"losses": self._record.mean}).items()}
+
+    def _resume(self, folder: Path) -> None:
+        saved = checkpoint.checkpoints(folder)
+        if not saved:
+            return
+        stored = checkpoint.load(saved[0], self.identity)
+        self._progress = stored.progress
+        self._main.load_tensors(under("main", stored.tensors))
+        self._best = under("best", stored.tensors)
+        self.weighting.load_tensors(under("weighting", stored.tensors))
+        self._record.mean = stored.tensors["losses"]
+        if control := under("control", stored.tensors):
+            self._control = self._parts.learner(0)
+            self._control.load_tensors(control)
+

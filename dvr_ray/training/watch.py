@@ -1,0 +1,84 @@
+"""Limits of the monitors: each warns once and names what to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """Checks every report's monitors.
+
+    Parameters
+    ----------
+    warned : list of str
+        Monitors that have warned before; extended in place.
+    """
+
+    def __init__(self, warned: list[str]) -> None:
+        self._warned = warned
+        self._history: list[tuple[float, float]] = []
+
+    def check(self, row: dict[str, Any]) -> list[str]:
+        """Return the warnings that a row raises for the first time."""
+        monitors = row.get("monitors") or {}
+        found = _limits(monitors) if monitors else {}
+        if self._misaligned(row):
+            found["misalignment"] = (
+                "the training loss fell for 4 reports while the selection metric fell: "
+                "raise training.l2 or change adapter.reward"
+            )
+        fresh = {name: text for name, text in found.items() if name not in self._warned}
+        self._warned.extend(fresh)
+        return [f"{name}: {text}" for name, text in fresh.items()]
+
+    def _misaligned(self, row: dict[str, Any]) -> bool:
+        metric = next(iter(row["selection"].values()))
+        self._history.append((row["loss"], metric))
+        last = self._history[-5:]
+        steps = list(zip(last, last[1:], strict=False))
+        return len(steps) == 4 and all(b[0] < a[0] and b[1] < a[1] for a, b in steps)
+
+
+def _limits(monitors: dict[str, Any]) -> dict[str, str]:
+    """Name the monitors that are beyond their limit, with what to change."""
+    keep, coverage, dead = monitors["keep_rate"], monitors["coverage"], monitors["dead"]
+    rules = {
+        "policy_spread": (
+            monitors["policy_spread"] < 0.01,
+            f"probabilities have collapsed to one value (sd {monitors['policy_spread']:.4f}): "
+            "lower policy.temperature or valuator.weight_decay",
+        ),
+        "keep_rate": (
+            not 0.05 <= keep <= 0.99,
+            f"{keep:.1%} of the triplets are kept: set policy.normalisation to centred "
+            "or change policy.offset",
+        ),
+        "entropy": (
+            monitors["entropy"] < 0.05,
+            f"the policy hardly explores (entropy {monitors['entropy']:.3f}): "
+            "raise policy.temperature or policy.entropy",
+        ),
+        "advantage_variance": (
+            monitors["advantage_variance"] == 0,
+            "all masks earned the same reward: lengthen adapter.horizon.epochs "
+            "or raise adapter.masks",
+        ),
+        "coverage": (
+            any(share > 0.95 for share in coverage[1:]),
+            f"units of a deeper layer cover {max(coverage):.0%} of the batch and pay everybody "
+            "alike: lower valuator.children or valuator.depth",
+        ),
+        "dead": (
+            any(share > 0.9 for share in dead),
+            f"{max(dead, default=0):.0%} of a layer's units are dead: "
+            "lower valuator.weight_decay or valuator.depth",
+        ),
+        "worth_error": (
+            monitors["worth_error"] > 10 * max(monitors["worth_error_trivial"], 1e-4),
+            "the worth misses the batch's loss by far more than its mean does: "
+            "lower valuator.lr or set adapter.mse_head to affine",
+        ),
+    }
+    return {name: text for name, (broken, text) in rules.items() if broken}

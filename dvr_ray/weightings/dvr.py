@@ -1,0 +1,212 @@
+"""DVR: Shapley values of a batch's triplets choose which of them train the backbone.
+
+Source: arXiv 2502.08685 (SDM 2025). At the start of a horizon every batch of the partition is
+valued by the HarsanyiNet; values become probabilities, probabilities K masks, and each mask is
+trained with on its own replica. At the end the metric adapter pays the rows, the same partition is
+valued again with gradient, and the valuator takes its steps. Departures from the paper: masks are
+held for a horizon and paid per user (`dvr_ray.rewards` says why), the worth is read through an
+affine head so that the squared error can't move the zero of the values, and values aren't centred.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dvr_ray.config.schema import Strict
+from dvr_ray.seeding import generator
+from dvr_ray.state import prefixed, under
+from dvr_ray.valuation import SelectionPolicy, Valuation
+from dvr_ray.valuation.policy import draw, entropy
+from dvr_ray.weightings.inputs import EncoderInputs
+from dvr_ray.weightings.monitors import valuation_monitors
+from dvr_ray.weightings.valuing import ValuingNet
+from dvr_ray.weightings.weighting import WEIGHTINGS, Horizon, Weighting, WeightingParts
+
+__all__ = ["Dvr"]
+
+
+class Params(Strict):
+    """Fields of ``method: {name: dvr}``: none; see valuator, policy and adapter."""
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The open horizon: r rows, their (r, c) inputs, values (r,), and K masks with their odds."""
+
+    rows: Tensor
+    inputs: Tensor
+    values: Tensor
+    policy: Tensor
+    odds: Tensor
+    masks: Tensor
+
+
+@WEIGHTINGS.add("dvr")
+class Dvr(Weighting):
+    """Select triplets by the Shapley values of a learned HarsanyiNet."""
+
+    Params = Params
+
+    def __init__(self, parts: WeightingParts) -> None:
+        super().__init__(parts)
+        config = parts.config
+        self._dtype = getattr(torch, config.training.dtype)
+        self._inputs = EncoderInputs(parts.data, config.encoder.features, self._dtype)
+        self._net: ValuingNet | None = None
+        self._policy = SelectionPolicy(config.policy)
+        self._kept = torch.zeros(config.adapter.masks, len(parts.data.train), dtype=torch.bool)
+        self._drawn: _Drawn | None = None
+
+    @property
+    def replicas(self) -> int:
+        """Number K of masks."""
+        return self.parts.config.adapter.masks
+
+    @property
+    def learns(self) -> bool:
+        """Rewards are wanted."""
+        return True
+
+    def begin(self, horizon: Horizon) -> None:
+        """Value the partition and draw the masks."""
+        rows = torch.cat(horizon.batches)
+        inputs = self._read_inputs(rows, horizon)
+        values, policy = self._value(horizon, inputs)
+        self._policy.observe(values)
+        if self.parts.config.policy.normalisation == "sigmoid":
+            policy = self._policy.probabilities(values)
+        seed = self.parts.config.seed
+        odds = self.parts.adapter.probabilities(
+            policy, inputs, generator(seed, "directions", horizon.number)
+        )
+        masks = draw(odds, self.replicas, generator(seed, "policy", horizon.number))
+        self._previous = self._kept[0].clone()
+        self._kept[:, rows] = masks
+        self._drawn = _Drawn(rows, inputs, values, policy, odds, masks)
+
+    def select(self, replica: int, rows: Tensor) -> Tensor:
+        """Return the rows that the replica's mask keeps."""
+        return rows[self._kept[replica, rows]]
+
+    def end(self, horizon: Horizon, rewards: Tensor) -> dict[str, Any]:
+        """Pay the rows and teach the valuator."""
+        drawn = self._drawn
+        assert drawn is not None, "begin() comes first"
+        outcome = self.parts.adapter.observe(
+            drawn.rows, drawn.masks, drawn.odds, drawn.inputs, rewards
+        )
+        targets = torch.stack([horizon.losses[rows].mean() for rows in horizon.batches])
+        fit = self._teach(horizon, outcome, targets)
+        monitors = valuation_monitors(
+            rewards=rewards,
+            outcome=outcome,
+            policy=drawn.policy,
+            values=drawn.values,
+            losses=horizon.losses[drawn.rows],
+            kept=self._kept[0][drawn.rows],
+            previous=self._previous[drawn.rows],
+        )
+        self._drawn = None
+        return monitors | fit | {"worth_error_trivial": float(targets.var(correction=0))}
+
+    def values(self, horizon: Horizon) -> tuple[Tensor, Tensor] | None:
+        """Value all rows of a partition without drawing."""
+        if self._net is None:
+            return None
+        rows = torch.cat(horizon.batches)
+        values, policy = self._value(horizon, self._inputs(rows, horizon))
+        scattered = torch.empty(2, len(rows), dtype=values.dtype)
+        scattered[:, rows] = torch.stack([values, policy])
+        return scattered[0], scattered[1]
+
+    def _read_inputs(self, rows: Tensor, horizon: Horizon) -> Tensor:
+        if not self._inputs.prepared:
+            self._inputs.prepare(horizon.losses)
+        inputs = self._inputs(rows, horizon)
+        if self._net is None:
+            self._net = self._make_net(inputs.shape[1])
+            self._net.calibrate(inputs, float(horizon.losses.mean()))
+        return inputs
+
+    def _make_net(self, columns: int) -> ValuingNet:
+        return ValuingNet(self.parts.config, columns, self.parts.collective, self.parts.device)
+
+    def _value(self, horizon: Horizon, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and batch-wise probabilities of the whole partition, (r,) each, no gradient."""
+        assert self._net is not None
+        filled = torch.zeros(2, len(inputs), dtype=self._dtype)
+        start = 0
+        with torch.no_grad():
+            for rows in horizon.batches:
+                own = self._share(start, len(rows))
+                valuation = self._net(inputs[own], len(rows))
+                filled[0, own] = valuation.values.cpu()
+                filled[1, own] = self._odds(valuation).cpu()
+                start += len(rows)
+        self.parts.collective.sum_(filled)
+        return filled[0], filled[1]
+
+    def _odds(self, valuation: Valuation) -> Tensor:
+        return self._policy.probabilities(valuation.values, self.parts.collective)
+
+    def _share(self, start: int, size: int) -> slice:
+        """Columns of this worker in a batch that begins at column ``start``."""
+        group = self.parts.collective
+        return slice(
+            start + size * group.rank // group.size, start + size * (group.rank + 1) // group.size
+        )
+
+    def _teach(self, horizon: Horizon, outcome: Any, targets: Tensor) -> dict[str, Any]:
+        """Take the valuator's steps, one batch of the partition each, in turn."""
+        assert self._net is not None and self._drawn is not None
+        sizes = torch.tensor([len(rows) for rows in horizon.batches])
+        starts = (sizes.cumsum(0) - sizes).tolist()
+        errors = []
+        for step in range(self.parts.config.valuator.steps):
+            place = step % len(horizon.batches)
+            own = self._share(starts[place], int(sizes[place]))
+            valuation = self._net(self._drawn.inputs[own], int(sizes[place]))
+            columns = torch.arange(own.start, own.stop)
+            error = self._net.worth_error(valuation, targets[place])
+            self._net.step(self._loss(valuation, columns, outcome, int(sizes[place])), error)
+            errors.append(float(error.detach()))
+        return {
+            "worth_error": sum(errors) / len(errors),
+            "coverage": [float(share) for share in valuation.coverage],
+            "dead": [float(share) for share in valuation.dead],
+        }
+
+    def _loss(self, valuation: Valuation, columns: Tensor, outcome: Any, total: int) -> Tensor:
+        """Per-sample terms: sums over own samples / global B."""
+        odds = self._odds(valuation)
+        rows = outcome.rows[columns]
+        loss = self.parts.adapter.loss(valuation.values, odds, rows, columns, outcome)
+        bonus = self.parts.config.policy.entropy * entropy(odds).sum()
+        return (loss - bonus) / total
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State of net, policy, adapter and inputs."""
+        state = prefixed("adapter", self.parts.adapter.tensors()) | {"kept": self._kept}
+        if self._net is not None:
+            state |= prefixed("net", self._net.tensors())
+            state |= prefixed("policy", _numbers(self._policy.state()))
+            state |= {"inputs": self._inputs.static, "columns": torch.tensor(self._net.columns)}
+        return state
+
+    def load_tensors(self, state: dict[str, Tensor]) -> None:
+        """Restore what `tensors` gave."""
+        self.parts.adapter.load_tensors(under("adapter", state))
+        self._kept = state["kept"]
+        if "inputs" in state:
+            self._inputs.static = state["inputs"]
+            self._net = self._make_net(int(state["columns"]))
+            self._net.load_tensors(under("net", state))
+            self._policy.load({k: float(v) for k, v in under("policy", state).items()})
+
+
+def _numbers(state: dict[str, float]) -> dict[str, Tensor]:
+    return {name: torch.tensor(value, dtype=torch.float64) for name, value in state.items()}

@@ -1,0 +1,92 @@
+"""The encoder's inputs: features of interactions, and embeddings where asked for.
+
+Static features were computed once for the data set and gauss-ranked; features of the warm-up's
+losses are added when it ends; ``embeddings`` (e_u, e_i, e_j) and ``products`` (e_u e_i, e_u e_j),
+the paper's input and a stronger form of it, are read anew for each horizon and standardised.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dvr_ray.data.features import FEATURES, loss_features
+from dvr_ray.data.interactions import TrialData
+from dvr_ray.weightings.weighting import Horizon
+
+__all__ = ["DYNAMIC", "EncoderInputs"]
+
+DYNAMIC = ("embeddings", "products")
+
+
+class EncoderInputs:
+    """Assembles the (r, c) inputs of a horizon's rows.
+
+    Parameters
+    ----------
+    data : TrialData
+        Holds the static features.
+    names : tuple of str
+        Features in the order of the columns.
+    dtype : torch.dtype
+        Of the inputs.
+    """
+
+    def __init__(self, data: TrialData, names: tuple[str, ...], dtype: torch.dtype) -> None:
+        self._data, self._names, self._dtype = data, names, dtype
+        self._users = torch.from_numpy(data.train.users)
+        self._items = torch.from_numpy(data.train.items)
+        self._static: Tensor | None = None
+
+    def prepare(self, losses: Tensor) -> None:
+        """Fix the static columns; called once, when the warm-up has ended.
+
+        Parameters
+        ----------
+        losses : Tensor, shape (n,)
+            Running mean BPR loss of every training row.
+        """
+        columns = [self._column(name, losses) for name in self._names if name not in DYNAMIC]
+        rows = len(self._data.train)
+        joined = np.concatenate([np.zeros((rows, 0), np.float32), *columns], axis=1)
+        self._static = torch.from_numpy(joined).to(self._dtype)
+
+    @property
+    def static(self) -> Tensor:
+        """The static columns, shape (n, c)."""
+        assert self._static is not None, "prepare() comes first"
+        return self._static
+
+    @static.setter
+    def static(self, values: Tensor) -> None:
+        self._static = values
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the static columns are fixed."""
+        return self._static is not None
+
+    def __call__(self, rows: Tensor, horizon: Horizon) -> Tensor:
+        """Return the inputs of rows, shape (r,) to (r, c)."""
+        blocks = [self.static[rows]]
+        if any(name in DYNAMIC for name in self._names):
+            user, positive = horizon.embeddings(self._users[rows], self._items[rows])
+            _, negative = horizon.embeddings(self._users[rows], horizon.negatives[rows])
+            if "embeddings" in self._names:
+                blocks += [user, positive, negative]
+            if "products" in self._names:
+                blocks += [user * positive, user * negative]
+            blocks[1:] = [_standardised(block.to(self._dtype).cpu()) for block in blocks[1:]]
+        return torch.cat(blocks, dim=1)
+
+    def _column(self, name: str, losses: Tensor) -> np.ndarray:
+        if FEATURES.get(name).needs_losses:
+            return loss_features(self._data.train, losses.cpu().double().numpy())
+        return self._data.features[name]
+
+
+def _standardised(block: Tensor) -> Tensor:
+    if len(block) < 2:
+        return block
+    return (block - block.mean(0)) / block.std(0).clamp_min(1e-12)

@@ -1,0 +1,131 @@
+"""Encoder, HarsanyiNet and affine head with their optimiser: the part of DVR that learns.
+
+The head reads the worth as ``alpha + beta v(N)``, so that the squared error against the batch's
+loss can't move the zero or the sign of the values; ``mse_head: literal`` compares v(N) itself with
+the loss, as the paper does, which pushes all values up until nearly everything is kept.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dvr_ray.collective import Collective
+from dvr_ray.config.schema import RunConfig
+from dvr_ray.seeding import generator
+from dvr_ray.state import load_optimiser, optimiser_tensors, prefixed, under
+from dvr_ray.valuation import HarsanyiValuator, Valuation, build_encoder
+
+__all__ = ["ValuingNet"]
+
+CALIBRATION_ROWS = 8192
+
+
+class ValuingNet(nn.Module):
+    """Values the rows of one batch, sharded over a group of workers.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Reads encoder, valuator and adapter.
+    columns : int
+        Number c of inputs.
+    collective : Collective
+        The group; parameter gradients are summed over it.
+    device : torch.device
+        Where the net lives.
+    """
+
+    def __init__(
+        self, config: RunConfig, columns: int, collective: Collective, device: torch.device
+    ) -> None:
+        super().__init__()
+        self.columns = columns
+        self._config, self._collective, self._device = config, collective, device
+        dtype, seed = getattr(torch, config.training.dtype), config.seed
+        wanted = config.valuator
+        self.encoder = build_encoder(
+            config.encoder, columns, generator=generator(seed, "encoder"), dtype=dtype
+        )
+        self.valuator = HarsanyiValuator(
+            self.encoder.size,
+            wanted.units,
+            wanted.depth,
+            children=wanted.children,
+            singletons=wanted.singletons,
+            bias=wanted.bias,
+            generator=generator(seed, "valuator"),
+            dtype=dtype,
+        )
+        self.head = nn.Parameter(torch.tensor([0.0, 1.0], dtype=dtype))
+        self.to(device)
+        self._optimiser = self._make_optimiser()
+
+    def _make_optimiser(self) -> torch.optim.AdamW:
+        body = [*self.encoder.parameters(), *self.valuator.parameters()]
+        # The head is a change of units: shrinking it would only bias the fit.
+        groups = [
+            {"params": body, "weight_decay": self._config.valuator.weight_decay},
+            {"params": [self.head], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self._config.valuator.lr)
+
+    def calibrate(self, inputs: Tensor, mean_loss: float) -> None:
+        """Spread the units' memberships over the data and start the head at the mean loss.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (r, c)
+            Inputs of some rows.
+        mean_loss : float
+            Mean BPR loss of the rows.
+        """
+        with torch.no_grad():
+            sample = inputs[:CALIBRATION_ROWS].to(self._device)
+            self.valuator.calibrate(self.encoder(sample))
+            self.head[0] = mean_loss
+
+    def forward(self, inputs: Tensor, total: int) -> Valuation:
+        """Value this worker's share, inputs (b, c), of a batch of ``total`` rows."""
+        encodings = self.encoder(inputs.to(self._device))
+        valuation: Valuation = self.valuator(encodings, self._collective, total)
+        return valuation
+
+    def worth_error(self, valuation: Valuation, target: Tensor) -> Tensor:
+        """Squared error of the worth against the batch's mean loss, a scalar."""
+        worth = valuation.worth
+        if self._config.adapter.mse_head == "affine":
+            worth = self.head[0] + self.head[1] * worth
+        return (worth - target.to(worth)).square()
+
+    def step(self, per_sample: Tensor, worth_error: Tensor) -> None:
+        """Take one step.
+
+        Parameters
+        ----------
+        per_sample : Tensor, scalar
+            This worker's sum over own samples, divided by the global batch size.
+        worth_error : Tensor, scalar
+            The same on every worker; enters as 1/W, since gradients are summed.
+        """
+        self._optimiser.zero_grad()
+        replicated = self._config.adapter.mse_weight * worth_error / self._collective.size
+        (per_sample + replicated).backward()  # type: ignore[no-untyped-call]
+        for parameter in self.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            self._collective.sum_(parameter.grad)
+        nn.utils.clip_grad_norm_(self.parameters(), self._config.valuator.clip)
+        self._optimiser.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and moments for a checkpoint."""
+        weights = {name: tensor.detach() for name, tensor in self.state_dict().items()}
+        return prefixed("weights", weights) | prefixed(
+            "optimiser", optimiser_tensors(self._optimiser)
+        )
+
+    def load_tensors(self, state: dict[str, Tensor]) -> None:
+        """Restore what `tensors` gave."""
+        self.load_state_dict(under("weights", state))
+        load_optimiser(self._optimiser, under("optimiser", state))

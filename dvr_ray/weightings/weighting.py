@@ -1,0 +1,132 @@
+"""The interface of weightings.
+
+The trainer runs in horizons. In each, it asks the weighting which rows every replica of the
+backbone may train with (`select`) and how much each loss counts (`weigh`); at the end it hands
+over the reward of every replica (`end`). A weighting that only looks at losses, such as a
+truncated or a reweighted loss, overrides `weigh` alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, device
+
+from dvr_ray.collective import Collective
+from dvr_ray.config.schema import RunConfig, Strict
+from dvr_ray.data.interactions import TrialData
+from dvr_ray.registry import Registry
+
+__all__ = ["WEIGHTINGS", "Horizon", "Weighting", "WeightingParts"]
+
+
+@dataclass(frozen=True)
+class WeightingParts:
+    """What a weighting is built from.
+
+    Parameters
+    ----------
+    params : Params
+        The weighting's own fields, from ``method``.
+    config : RunConfig
+        The whole run.
+    data : TrialData
+        What a trial may see.
+    adapter : MetricAdapter
+        Turns rewards into a gradient (`dvr_ray.rewards`).
+    collective : Collective
+        The group of workers.
+    device : torch.device
+        Where models live.
+    """
+
+    params: Any
+    config: RunConfig
+    data: TrialData
+    adapter: Any
+    collective: Collective
+    device: device
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """The stretch of training over which a mask is held.
+
+    Parameters
+    ----------
+    number : int
+        Counts horizons of the run.
+    batches : list of Tensor
+        The partition: training rows of every global batch.
+    negatives : Tensor, shape (n,)
+        One fixed negative per training row.
+    losses : Tensor, shape (n,)
+        Running mean of each row's BPR loss.
+    embeddings : callable
+        Maps (users, items), each (b,), to the backbone's embeddings, each (b, d), detached.
+    """
+
+    number: int
+    batches: list[Tensor]
+    negatives: Tensor
+    losses: Tensor
+    embeddings: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Weighting(ABC):
+    """Keeps every row with weight one; subclasses change what they need."""
+
+    Params: type[Strict]
+
+    def __init__(self, parts: WeightingParts) -> None:
+        self.parts = parts
+
+    @property
+    def replicas(self) -> int:
+        """Number K of backbones trained side by side in a horizon."""
+        return 1
+
+    @property
+    def learns(self) -> bool:
+        """Whether rewards are wanted at the end of a horizon."""
+        return False
+
+    def begin(self, horizon: Horizon) -> None:
+        """Prepare a horizon, before any replica trains."""
+
+    def select(self, replica: int, rows: Tensor) -> Tensor:
+        """Return those of the rows, shape (b,), that a replica trains with."""
+        return rows
+
+    def weigh(self, replica: int, losses: Tensor) -> Tensor | None:
+        """Return weights of the selected triplets' losses, shape (b,); None is one for all."""
+        return None
+
+    def end(self, horizon: Horizon, rewards: Tensor) -> dict[str, Any]:
+        """Learn from the rewards and return the monitors.
+
+        Parameters
+        ----------
+        horizon : Horizon
+            As given to `begin`.
+        rewards : Tensor, shape (K, U)
+            Reward of every user under each replica, more is better; NaN where not measured.
+        """
+        return {}
+
+    def values(self, horizon: Horizon) -> tuple[Tensor, Tensor] | None:
+        """Return value (B x Shapley) and probability of all n rows; None without a valuator."""
+        return None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State for a checkpoint."""
+        return {}
+
+    def load_tensors(self, state: dict[str, Tensor]) -> None:
+        """Restore what `tensors` gave."""
+
+
+WEIGHTINGS: Registry[Weighting] = Registry("method", "dvr_ray.weightings")
