@@ -16,6 +16,9 @@ __all__ = [
 ]
 
 
+LISTED = 16
+
+
 class DvrRayError(Exception):
     """Base of all errors that are shown to the user without a traceback.
 
@@ -75,9 +78,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     Returns
     -------
     str
-        ``"did you mean 'x'? known: x, y"``, or only the known names when none is near.
+        ``"did you mean 'x'? known: x, y"``, without the list where it is
+        long; only the known names when none is near.
     """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
+    if close and len(names) > LISTED:
+        return f"did you mean {close[0]!r}?"
     listing = f"known: {', '.join(names)}"
     return f"did you mean {close[0]!r}? {listing}" if close else listing

@@ -32,7 +32,9 @@ __all__ = [
 class Strict(BaseModel):
     """Base of every config: frozen, unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False
+    )
 
 
 class Component(BaseModel):
