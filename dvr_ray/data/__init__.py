@@ -1,1 +1,5 @@
+"""Reading logs, the four disjoint parts, planted noise and features."""
 
+from dvr_ray.data.interactions import Dataset, Interactions, SealedTest, TrialData
+
+__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData"]

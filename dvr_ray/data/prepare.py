@@ -1,0 +1,38 @@
+"""From a run config to what its trials may see, and the sealed test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dvr_ray.config.schema import RunConfig
+from dvr_ray.data.cache import load_dataset
+from dvr_ray.data.features import FEATURES, static_features
+from dvr_ray.data.interactions import SealedTest, TrialData
+from dvr_ray.data.split import split
+
+__all__ = ["prepare"]
+
+DYNAMIC = ("embeddings", "products")
+
+
+def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
+    """Load, split, plant noise and compute the static features of the training rows.
+
+    Features are computed once here and shared by all trials.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Reads ``data``, ``split`` and ``encoder.features``.
+    """
+    data, test = split(
+        load_dataset(config.data), config.split, config.data.noise, config.data.seed
+    )
+    if config.method.name == "bpr":
+        return data, test
+    static = [
+        name
+        for name in config.encoder.features
+        if name not in DYNAMIC and not FEATURES.get(name).needs_losses
+    ]
+    return replace(data, features=static_features(data.train, static)), test
