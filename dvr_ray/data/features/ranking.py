@@ -1,0 +1,55 @@
+"""Gauss-ranks: every column becomes normal quantiles of its ranks, ties at mid-rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from dvr_ray.data.features.feature import FEATURES, FeatureContext
+from dvr_ray.data.interactions import Interactions
+
+__all__ = ["gauss_rank", "loss_features", "static_features"]
+
+
+def gauss_rank(values: np.ndarray) -> np.ndarray:
+    """Map columns to ``ndtri((rank - .5) / n)``.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, c)
+        Finite numbers.
+
+    Returns
+    -------
+    ndarray, shape (n, c), float32
+        A constant column becomes 0.
+    """
+    ranks = rankdata(values, axis=0)
+    return np.asarray(ndtri((ranks - 0.5) / len(values)), dtype=np.float32)
+
+
+def static_features(train: Interactions, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Compute feature families that need the log alone.
+
+    Parameters
+    ----------
+    train : Interactions
+        The training part.
+    names : iterable of str
+        Registered names.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n, c), float32
+        Gauss-ranked.
+    """
+    context = FeatureContext(train)
+    return {name: gauss_rank(FEATURES.get(name)().compute(context)) for name in names}
+
+
+def loss_features(train: Interactions, losses: np.ndarray) -> np.ndarray:
+    """Compute the family ``loss`` from mean losses (n,): shape (n, 2), gauss-ranked."""
+    return gauss_rank(FEATURES.get("loss")().compute(FeatureContext(train, losses)))
