@@ -121,7 +121,9 @@ class PolicyConfig(Strict):
         "sigmoid", description="sigmoid of value / running sd; centred holds keep_rate."
     )
     temperature: float = Field(0.25, gt=0, le=100, description="Divides the normalised value.")
-    offset: float = Field(0.0, ge=-10, le=10, description="Added before the sigmoid.")
+    offset: float = Field(
+        1.0, ge=-10, le=10, description="Added before the sigmoid; 1 keeps about 70% on average."
+    )
     keep_rate: float = Field(0.8, gt=0, lt=1, description="centred: mean probability.")
     bounds: tuple[float, float] = Field((0.05, 0.95), description="Probabilities are clamped.")
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus.")

@@ -1,1 +1,1 @@
-
+"""Ray: the cluster, and Ray Train round the training loop."""

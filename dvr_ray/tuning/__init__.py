@@ -1,1 +1,1 @@
-
+"""Ray Tune and Optuna: many runs from one search space."""

@@ -1,0 +1,133 @@
+"""Connecting to a Ray cluster, or starting a quiet one on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvr_ray.config.schema import ResourcesConfig
+from dvr_ray.errors import ResourceError
+
+__all__ = ["Cluster", "connect", "disconnect", "trials_at_once"]
+
+OBJECT_STORE_BYTES = 512 * 2**20
+QUIET = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # the default of 2 s is long for small trials
+    "TUNE_GLOBAL_CHECKPOINT_S": "0",  # a snapshot at every event: a kill loses nothing
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C reaches us
+    "TUNE_MAX_PENDING_TRIALS_PG": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a cluster has in all.
+
+    Parameters
+    ----------
+    cpus, gpus : float
+        Totals over all nodes.
+    nodes : int
+        Number of nodes.
+    """
+
+    cpus: float
+    gpus: float
+    nodes: int
+
+
+def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
+    """Connect to Ray, or start it here, after checking that a trial fits.
+
+    A cluster started here asks for a random token, has no dashboard, and dies with this process.
+
+    Parameters
+    ----------
+    address : str or None
+        ``auto``, ``host:port``, or None to start one on this machine.
+    resources : ResourcesConfig
+        What one trial needs.
+
+    Raises
+    ------
+    ResourceError
+        If the cluster can't be reached, or one trial can't fit in it.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if address is None and "RAY_ADDRESS" not in os.environ:
+        cpus = os.cpu_count() or 1
+        if resources.gpus_per_worker == 0:
+            _check_fit(Cluster(cpus, 0, 1), resources)
+    import ray
+
+    options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None and "RAY_ADDRESS" not in os.environ:
+        _own_token()
+        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    else:
+        options["address"] = address or os.environ["RAY_ADDRESS"]
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ResourceError(
+            f"--address {address}", f"can't connect to Ray ({first})",
+            "check the address, and RAY_AUTH_MODE and token if the cluster uses them",
+        ) from error
+    total = ray.cluster_resources()
+    cluster = Cluster(total.get("CPU", 0), total.get("GPU", 0), len(ray.nodes()))
+    try:
+        _check_fit(cluster, resources)
+    except ResourceError:
+        ray.shutdown()
+        raise
+    return cluster
+
+
+def disconnect() -> None:
+    """Leave the cluster; one that was started here ends."""
+    import ray
+
+    ray.shutdown()
+
+
+def trials_at_once(cluster: Cluster, resources: ResourcesConfig) -> int:
+    """Return how many trials fit side by side, at least 1."""
+    fits = [int(cluster.cpus // (resources.workers * resources.cpus_per_worker))]
+    if resources.gpus_per_worker:
+        fits.append(int(cluster.gpus // (resources.workers * resources.gpus_per_worker)))
+    return max(1, min(fits))
+
+
+def _check_fit(cluster: Cluster, resources: ResourcesConfig) -> None:
+    """Refuse a trial that can never be placed, instead of waiting for ever."""
+    workers = resources.workers
+    for name, each, has in (
+        ("CPU", resources.cpus_per_worker, cluster.cpus),
+        ("GPU", resources.gpus_per_worker, cluster.gpus),
+    ):
+        if workers * each > has:
+            raise ResourceError(
+                "resources",
+                f"a trial of {workers} workers x {each:g} {name} needs {workers * each:g} {name}s, "
+                f"the cluster has {has:g}",
+                f"lower resources.workers or resources.{name.lower()}s_per_worker, "
+                "or give --address of a larger cluster",
+            )
+
+
+def _own_token() -> None:
+    """Give a cluster of our own a token of its own, in no file."""
+    named = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE")
+    if any(name in os.environ for name in named) or (Path.home() / ".ray" / "auth_token").exists():
+        return
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
