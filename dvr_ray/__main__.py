@@ -1,0 +1,5 @@
+"""``python -m dvr_ray`` is ``dvr-ray``."""
+
+from dvr_ray.cli.main import main
+
+main()

@@ -1,0 +1,123 @@
+"""``dvr-ray report``, ``data describe`` and ``doctor``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from dvr_ray.cli.options import AsJson
+from dvr_ray.cli.screen import Screen
+from dvr_ray.errors import ConfigError
+
+__all__ = ["describe_data", "doctor", "report"]
+
+GUESSED = {"train.txt": "lightgcn", "data1.txt": "hetrec"}
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a sweep or of one run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write report.html from stored results: one self-contained page, nothing is trained.
+
+    Example: dvr-ray report runs/quickstart
+    """
+    from dvr_ray.reports.page import write_report
+
+    screen = Screen(as_json)
+    page = write_report(folder)
+    screen.result(f"report: {page}")
+    screen.json({"report": str(page)})
+
+
+def describe_data(
+    path: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(help="Folder of the data set; none for --source synthetic."),
+    ] = None,
+    source: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--source", help="lightgcn, hetrec or synthetic; guessed from the files."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count users, items, rows and attributes of a data set.
+
+    Example: dvr-ray data describe ../data/gowalla
+    """
+    from dvr_ray.config.schema import DataConfig
+    from dvr_ray.data.cache import load_dataset
+    from dvr_ray.data.describe import describe
+
+    screen = Screen(as_json)
+    where = None if path is None else str(path.resolve())
+    summary = describe(load_dataset(DataConfig(source=source or _guess(path), path=where)))
+    rows = [
+        ["users", summary.users],
+        ["items", summary.items],
+        ["rows", summary.rows],
+        ["test rows in a file of their own", summary.test_rows],
+        ["density", f"{summary.density:.5f}"],
+        ["rows per user: least, median, most", "{:g}, {:g}, {:g}".format(*summary.per_user)],
+        ["rows per item: least, median, most", "{:g}, {:g}, {:g}".format(*summary.per_item)],
+        ["fingerprint", summary.fingerprint],
+    ]
+    for name, counts in summary.attributes.items():
+        largest = sorted(counts.items(), key=lambda pair: -pair[1])[:6]
+        rows.append([name, ", ".join(f"{value} {count}" for value, count in largest)])
+    screen.table(summary.name, ["", ""], rows)
+    screen.json(asdict(summary))
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Show what this machine offers: versions, CPUs, GPUs, memory, free disk.
+
+    Example: dvr-ray doctor
+    """
+    import torch
+
+    screen = Screen(as_json)
+    packages = ("dvr_ray", "ray", "torch", "optuna", "numpy", "pandas", "pyarrow", "pydantic")
+    found = {"python": platform.python_version()}
+    found |= {name: importlib.metadata.version(name) for name in packages}
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found |= {
+        "CPUs": str(os.cpu_count()),
+        "GPUs": str(gpus),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
+        "free disk here": f"{free:.1f} GiB",
+        "shared memory": f"{_shared_memory():.1f} GiB",
+        "RAY_ADDRESS": os.environ.get("RAY_ADDRESS", "not set: tune starts Ray here"),
+    }
+    screen.table("dvr-ray doctor", ["what", "found"], list(found.items()))
+    if free < 1:
+        screen.warn("less than 1 GiB of disk is free; checkpoints may not fit")
+    screen.json(found)
+
+
+def _guess(path: Path | None) -> str:
+    """Tell a source from the files of a folder."""
+    if path is None:
+        return "synthetic"
+    for name, source in GUESSED.items():
+        if (path / name).is_file():
+            return source
+    raise ConfigError(
+        str(path),
+        f"holds none of {', '.join(GUESSED)}" if path.is_dir() else "no such folder",
+        "check the path or give --source",
+    )
+
+
+def _shared_memory() -> float:
+    """GiB of shared memory, where Ray keeps its objects."""
+    folder = Path("/dev/shm")
+    return shutil.disk_usage(folder).free / 2**30 if folder.is_dir() else 0.0

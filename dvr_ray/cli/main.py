@@ -1,0 +1,73 @@
+"""``dvr-ray``: verbs, exit codes, and errors in one line.
+
+Exit codes: 0 done, 1 failed while running, 2 wrong request or input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from dvr_ray import __version__
+from dvr_ray.cli import inspecting, sweeping, training
+from dvr_ray.cli.screen import Screen
+from dvr_ray.errors import DvrRayError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="dvr-ray",
+    help="Find the interactions worth learning from, and tune recommenders that learn from them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("train")(training.train)
+app.command("tune")(sweeping.tune)
+app.command("report")(inspecting.report)
+app.command("doctor")(inspecting.doctor)
+data = typer.Typer(help="Look at data sets.", no_args_is_help=True)
+data.command("describe")(inspecting.describe_data)
+app.add_typer(data, name="data")
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    screen = Screen()
+    try:
+        code = app(standalone_mode=False)
+    except DvrRayError as error:
+        screen.error(str(error))
+        code = error.exit_code
+    except KeyboardInterrupt:
+        screen.error("interrupted; the same command with --resume goes on from here")
+        code = 130
+    except OSError as error:
+        place = error.filename or "file system"
+        screen.error(f"{place}: {error.strerror or error}; check path, rights and free space")
+        code = 2
+    except Exception as error:
+        code = _usage(error, screen)
+    sys.exit(code or 0)
+
+
+def _usage(error: Exception, screen: Screen) -> int:
+    """Show a wrong command line in one line; anything else is a bug and keeps its traceback."""
+    show = getattr(error, "format_message", None)
+    if show is None:
+        raise error
+    text = " ".join(str(show()).split())
+    screen.error(f"{text}; see dvr-ray --help" if text else "see dvr-ray --help")
+    return int(getattr(error, "exit_code", 2))

@@ -1,0 +1,31 @@
+"""Options that several verbs share, each described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+__all__ = ["Address", "AsJson", "Out", "Overrides", "Resume", "Workers"]
+
+Out = Annotated[
+    Optional[Path],  # noqa: UP045  (typer reads it at run time)
+    typer.Option("--out", "-o", help="Folder of results; by default below runs/."),
+]
+Overrides = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--set", metavar="PATH=VALUE", help="Set a field, e.g. training.lr=1e-3; repeat."),
+]
+Workers = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--workers", "-w", min=1, help="Workers that share each batch of a trial."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with what the folder holds; nothing is redone.")
+]
+Address = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--address", help="Ray cluster: auto or host:port; by default one starts here."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]

@@ -1,0 +1,137 @@
+"""After the search: the winner on fresh seeds, its keep-all control, and the one look at test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dvr_ray.config.load import apply
+from dvr_ray.config.schema import RunConfig
+from dvr_ray.data.interactions import SealedTest, TrialData
+from dvr_ray.errors import RunError
+from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.reporter import Silent
+from dvr_ray.training.run import RunRequest, finished, run, test_metrics
+from dvr_ray.tuning.records import Manifest, TrialRecord
+from dvr_ray.tuning.trial import Plan
+
+__all__ = ["retrain_and_test"]
+
+FIRST_SEED = 1000
+ALWAYS = ("ndcg@20", "recall@20")
+
+
+def retrain_and_test(
+    plan: Plan,
+    winner: RunConfig,
+    record: TrialRecord,
+    data: TrialData,
+    test: SealedTest,
+    manifest: Manifest,
+    concurrent: int,
+) -> dict[str, Any]:
+    """Retrain the winner and measure test once; a resumed sweep doesn't look again.
+
+    Beside the winner, the same settings without a valuator (``keep-all``) are trained on the same
+    seeds. They were tuned for the winner, so this control is no tuned baseline.
+
+    Parameters
+    ----------
+    plan : Plan
+        The sweep.
+    winner : RunConfig
+        Best config on validation-selection.
+    record : TrialRecord
+        Its trial.
+    data, test
+        The parts.
+    manifest : Manifest
+        The look is written down in it before it is taken.
+    concurrent : int
+        Runs at the same time.
+
+    Returns
+    -------
+    dict
+        The content of ``final.json``.
+    """
+    folder = Path(plan.folder)
+    path = folder / "final.json"
+    if path.exists():
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if stored["winner"] == record.folder:
+            return stored
+    seeds = [winner.seed + FIRST_SEED + k for k in range(plan.space.tune.final_seeds)]
+    methods = {winner.method.name: winner}
+    if winner.method.name != "bpr":
+        methods["keep-all"] = apply(winner, {"method": {"name": "bpr"}})
+    runs = {
+        (name, seed): RunRequest(
+            apply(config, {"seed": seed}),
+            data,
+            folder / "final" / record.folder / name / f"seed-{seed}",
+            plan.space.tune.objectives,
+        )
+        for name, config in methods.items()
+        for seed in seeds
+    }
+    _train_all(list(runs.values()), plan, data, concurrent)
+    metrics = tuple(dict.fromkeys([*plan.space.tune.objectives, *ALWAYS]))
+    manifest.content["seeds"]["final"] = seeds
+    manifest.look_at_test(f"winner {record.folder} and its controls on seeds {seeds}")
+    measured: dict[str, dict[str, list[float]]] = {name: {} for name in methods}
+    for (name, _), request in runs.items():
+        found = test_metrics(request.config, data, test, request.folder, metrics)
+        for metric, value in found.items():
+            measured[name].setdefault(metric, []).append(value)
+    final = {
+        "winner": record.folder,
+        "method": winner.method.name,
+        "seeds": seeds,
+        "selection": record.objectives,
+        "test": measured,
+    }
+    write_json(path, final)
+    return final
+
+
+def _train_all(requests: list[RunRequest], plan: Plan, data: TrialData, concurrent: int) -> None:
+    """Train runs as Ray tasks; groups of several workers one after the other."""
+    import ray
+
+    from dvr_ray.distributed.group import run_group
+
+    open_runs = [request for request in requests if finished(request.folder) is None]
+    resources = plan.space.resources
+    if resources.workers > 1:
+        for request in open_runs:
+            run_group(request, resources, plan.space.tune.objectives)
+        return
+    shared = ray.put(data)
+    task = ray.remote(
+        num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker, max_retries=1
+    )(_train_one)
+    waiting = [
+        task.remote(shared, request.config, str(request.folder), request.metrics, resources)
+        for request in open_runs
+    ]
+    try:
+        ray.get(waiting)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause if error.cause is not None else error
+        raise RunError(
+            str(Path(plan.folder) / "final"), f"retraining the winner failed ({cause})",
+            "mend it and use --resume",
+        ) from error
+
+
+def _train_one(
+    data: TrialData, config: RunConfig, folder: str, metrics: tuple[str, ...], resources: Any
+) -> None:
+    """Runs in a Ray task."""
+    import torch
+
+    torch.set_num_threads(max(1, int(resources.cpus_per_worker)))
+    device = torch.device("cuda" if resources.gpus_per_worker else "cpu")
+    run(RunRequest(config, data, Path(folder), metrics), Silent(), device=device)
