@@ -46,7 +46,7 @@ class Cluster:
 def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
     """Connect to Ray, or start it here, after checking that a trial fits.
 
-    A cluster started here asks for a random token, has no dashboard, and dies with this process.
+    A cluster started here asks for a token that only this user can read, has no dashboard, and dies with this process.
 
     Parameters
     ----------
@@ -125,9 +125,17 @@ def _check_fit(cluster: Cluster, resources: ResourcesConfig) -> None:
 
 
 def _own_token() -> None:
-    """Give a cluster of our own a token of its own, in no file."""
-    named = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE")
-    if any(name in os.environ for name in named) or (Path.home() / ".ray" / "auth_token").exists():
+    """Make the token of clusters on this machine readable by its owner alone.
+
+    Ray turns token authentication on for a cluster that it starts here, but would write a new
+    token file readable by everybody.
+    """
+    path = Path.home() / ".ray" / "auth_token"
+    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         return
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+    except FileExistsError:
+        return

@@ -1,4 +1,10 @@
-"""The `Collective` of a ``torch.distributed`` group."""
+"""The `Collective` of a ``torch.distributed`` group.
+
+Its sum is an autograd function of our own, forward SUM and backward SUM
+(``torch.distributed.nn.functional`` is deprecated). The derivative of a sum over workers, taken
+over all of them, is the sum of what flows into it on each; so a loss term that all workers compute
+alike must enter as 1/W on each, and parameter gradients are summed, not averaged.
+"""
 
 from __future__ import annotations
 
@@ -11,71 +17,85 @@ from torch import Tensor
 __all__ = ["TorchCollective"]
 
 
-class _Sum(torch.autograd.Function):
-    """Sum over workers whose gradient is summed over workers too."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        total = values.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:
-        total = upstream.contiguous().clone()
-        dist.all_reduce(total)
-        return total
-
-
 class TorchCollective:
-    """All workers of the default process group (gloo on CPU, nccl where each owns a GPU)."""
+    """All workers of a process group (gloo on CPU, nccl where each owns a GPU).
+
+    Parameters
+    ----------
+    group : ProcessGroup, optional
+        The default group if not given.
+    """
+
+    def __init__(self, group: dist.ProcessGroup | None = None) -> None:
+        self._group = group
 
     @property
     def rank(self) -> int:
         """Index of this worker."""
-        return dist.get_rank()
+        return dist.get_rank(self._group)
 
     @property
     def size(self) -> int:
         """Number of workers, W."""
-        return dist.get_world_size()
+        return dist.get_world_size(self._group)
 
     def sum(self, values: Tensor) -> Tensor:
-        """Sum over workers, forward and backward."""
-        total: Tensor = _Sum.apply(values)
+        """Sum over workers, forward and backward; any shape, the same on all."""
+        total: Tensor = _Sum.apply(values, self)  # type: ignore[no-untyped-call]
         return total
 
     def sum_(self, values: Tensor) -> Tensor:
-        """Sum over workers in place, on whichever device the backend needs."""
-        moved = values.contiguous().to(_device())
-        dist.all_reduce(moved)
-        return values.copy_(moved)
+        """Sum over workers in place, outside autograd; any shape, the same on all."""
+        with torch.no_grad():
+            moved = values.detach().contiguous().to(self._device())
+            dist.all_reduce(moved, group=self._group)
+            return values.copy_(moved)
 
     def gather_rows(self, rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Concatenate rows and values of all workers; shares may differ in length."""
+        """Concatenate rows and values of all workers, in order of rank.
+
+        Parameters
+        ----------
+        rows : Tensor, shape (r,)
+            Row numbers; r may differ between workers and be 0.
+        values : Tensor, shape (r, d)
+            Their values.
+
+        Returns
+        -------
+        tuple of Tensor
+            Shapes (R,) and (R, d), R the sum of all r.
+        """
         counts = torch.zeros(self.size, dtype=torch.int64)
         counts[self.rank] = len(rows)
-        longest = int(self.sum_(counts).max())
-        all_rows = _gathered(_padded(rows, longest), self.size)
-        all_values = _gathered(_padded(values, longest), self.size)
-        kept = [slice(0, int(count)) for count in counts]
-        return (
-            torch.cat([part[keep] for part, keep in zip(all_rows, kept, strict=True)]),
-            torch.cat([part[keep] for part, keep in zip(all_values, kept, strict=True)]),
-        )
+        lengths = [int(count) for count in self.sum_(counts)]
+        return self._concatenated(rows, lengths), self._concatenated(values, lengths)
+
+    def _concatenated(self, values: Tensor, lengths: list[int]) -> Tensor:
+        """Gather tensors padded to the longest and cut the padding off."""
+        padded = values.new_zeros(max(lengths), *values.shape[1:])
+        padded[: len(values)] = values.detach()
+        padded = padded.to(self._device())
+        parts = [torch.empty_like(padded) for _ in lengths]
+        dist.all_gather(parts, padded, group=self._group)
+        cut = [part[:length] for part, length in zip(parts, lengths, strict=True)]
+        return torch.cat(cut).to(values.device)
+
+    def _device(self) -> torch.device:
+        return torch.device("cuda" if dist.get_backend(self._group) == "nccl" else "cpu")
 
 
-def _padded(values: Tensor, length: int) -> Tensor:
-    padded = values.new_zeros(length, *values.shape[1:])
-    padded[: len(values)] = values
-    return padded
+class _Sum(torch.autograd.Function):
+    """Sum over workers whose gradient is summed over workers too."""
 
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, collective: TorchCollective) -> Tensor:
+        """Sum over workers."""
+        ctx.collective = collective
+        return collective.sum_(values.clone())
 
-def _gathered(values: Tensor, size: int) -> list[Tensor]:
-    parts = [torch.empty_like(values) for _ in range(size)]
-    dist.all_gather(parts, values)
-    return parts
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        """Sum the gradient over workers."""
+        collective: TorchCollective = ctx.collective
+        return collective.sum_(upstream.clone()), None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, Stopper, TuneConfig, Tuner
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
@@ -124,6 +125,7 @@ def make_tuner(
     events : TrialEvents
         Who is told.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = plan.space
     trainable = _with_resources(
         tune.with_parameters(functools.partial(function, plan=plan), data=data), space
@@ -194,7 +196,8 @@ def _scheduler(space: SearchSpace) -> TrialScheduler | None:
         time_attr="epoch",
         metric=first,
         mode="max" if parse(first).higher_is_better else "min",
-        max_t=max(training.epochs, 2),
+        # One more than a trial trains: ASHA must not stop a trial that is about to finish.
+        max_t=training.epochs + 1,
         grace_period=max(1, min(training.warmup + training.epochs // 3, training.epochs)),
         reduction_factor=2,
     )

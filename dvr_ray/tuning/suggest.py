@@ -1,4 +1,8 @@
-"""From a search space to Optuna's suggestions."""
+"""From a search space to Optuna's suggestions.
+
+Suggestions are keyed by dotted path and hold what Optuna stores: scalars, so a choice that is a
+list is named by its JSON text until `decoded` turns it into the list.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,15 @@ from typing import Any
 
 import optuna
 
-from dvr_ray.config.load import field
+from dvr_ray.config.paths import MISSING
 from dvr_ray.config.space import Distribution, SearchSpace, TuneConfig
-from dvr_ray.errors import ConfigError
 
-__all__ = ["first_point", "make_sampler", "ordered", "suggest"]
+__all__ = ["decoded", "first_point", "make_sampler", "ordered", "suggest"]
+
+# Optuna's own defaults: random trials before TPE models anything, and a generation of NSGA-II.
+TPE_STARTUP = 10
+NSGA2_POPULATION = 50
+FEWEST = 4
 
 
 def ordered(space: SearchSpace, place: str = "search") -> list[str]:
@@ -23,25 +31,15 @@ def ordered(space: SearchSpace, place: str = "search") -> list[str]:
     ConfigError
         If conditions form a circle.
     """
-    waiting, order = dict(space.search), []
-    while waiting:
-        ready = [n for n, d in waiting.items() if not any(path in waiting for path in d.when)]
-        if not ready:
-            raise ConfigError(
-                place, f"`when` goes in a circle: {', '.join(waiting)}", "remove one condition"
-            )
-        order += ready
-        for name in ready:
-            del waiting[name]
-    return order
+    return space.order(place)
 
 
-def suggest(trial: optuna.Trial, space: SearchSpace) -> dict[str, Any]:
-    """Suggest every searched field whose condition holds.
+def suggest(trial: optuna.trial.BaseTrial, space: SearchSpace) -> dict[str, Any]:
+    """Suggest every searched field whose condition holds; the others are left out.
 
     Parameters
     ----------
-    trial : optuna.Trial
+    trial : BaseTrial
         Asked for values.
     space : SearchSpace
         The distributions.
@@ -49,78 +47,74 @@ def suggest(trial: optuna.Trial, space: SearchSpace) -> dict[str, Any]:
     Returns
     -------
     dict of str
-        Values by dotted path.
+        Suggestions by dotted path, for `decoded`.
     """
     values: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     for name in ordered(space):
-        if _holds(space, space.search[name].when, values):
+        if space.holds(name, known):
             values[name] = _suggest_one(trial, name, space.search[name])
+            known[name] = _value(space.search[name], values[name])
     return values
 
 
 def first_point(space: SearchSpace) -> dict[str, Any]:
-    """Return the run's own values of the searched fields: trial 0 is the plain run."""
-    values: dict[str, Any] = {}
-    for name in ordered(space):
-        distribution = space.search[name]
-        if not _holds(space, distribution.when, values):
-            continue
-        try:
-            value = field(space.run, name)
-        except KeyError:
-            continue
-        value = list(value) if isinstance(value, tuple) else value
-        values[name] = _choice_key(distribution, value)
-    return values
-
-
-def make_sampler(config: TuneConfig) -> optuna.samplers.BaseSampler:
-    """Make the seeded sampler that a config asks for."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if config.sampler == "random":
-            return optuna.samplers.RandomSampler(seed=config.seed)
-        if config.sampler == "nsga2":
-            return optuna.samplers.NSGAIISampler(seed=config.seed)
-        return optuna.samplers.TPESampler(
-            seed=config.seed, multivariate=True, group=True, constant_liar=True
-        )
+    """Return the suggestion that is the plain run: trial 0, for ``enqueue_trial``."""
+    return {
+        name: _label(space.search[name], value)
+        for name, value in space.plain_point().items()
+        if value is not MISSING
+    }
 
 
 def decoded(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn suggestions into values of fields; choices that are lists were suggested by number."""
-    return {name: _choice_value(space.search[name], value) for name, value in values.items()}
+    """Turn suggestions into values of fields."""
+    return {name: _value(space.search[name], value) for name, value in values.items()}
 
 
-def _suggest_one(trial: optuna.Trial, name: str, distribution: Distribution) -> Any:
-    if distribution.choice is not None:
-        keys = [_choice_key(distribution, value) for value in distribution.choice]
-        return trial.suggest_categorical(name, keys)
-    low, high = distribution.corners
-    if distribution.int_ is not None:
-        return trial.suggest_int(
-            name, int(low), int(high), step=int(distribution.step or 1), log=distribution.log
+def make_sampler(config: TuneConfig) -> optuna.samplers.BaseSampler:
+    """Make the seeded sampler that a config asks for.
+
+    Notes
+    -----
+    With few trials Optuna's defaults would never leave the random phase: TPE then starts to model,
+    and NSGA-II breeds, after a quarter of the trials.
+    """
+    quarter = max(FEWEST, (config.trials or 4 * NSGA2_POPULATION) // 4)
+    if config.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=config.seed)
+    if config.sampler == "nsga2":
+        population = min(NSGA2_POPULATION, quarter)
+        return optuna.samplers.NSGAIISampler(seed=config.seed, population_size=population)
+    with warnings.catch_warnings():
+        # `group` is marked experimental; without it conditional fields are drawn independently.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            seed=config.seed,
+            n_startup_trials=min(TPE_STARTUP, quarter),
+            multivariate=True,
+            group=True,
+            constant_liar=True,
         )
-    return trial.suggest_float(name, low, high, step=distribution.step, log=distribution.log)
 
 
-def _choice_key(distribution: Distribution, value: Any) -> Any:
-    """Optuna stores plain choices; lists are named by their place."""
-    if distribution.choice is None or not isinstance(value, list):
+def _suggest_one(trial: optuna.trial.BaseTrial, name: str, distribution: Distribution) -> Any:
+    if distribution.choice is not None:
+        return trial.suggest_categorical(name, distribution.labels)
+    if distribution.int_ is not None:
+        low, high = distribution.int_
+        return trial.suggest_int(name, low, high, step=distribution.step or 1, log=distribution.log)
+    low_, high_ = distribution.float_ or (0.0, 0.0)
+    return trial.suggest_float(name, low_, high_, log=distribution.log)
+
+
+def _label(distribution: Distribution, value: Any) -> Any:
+    if distribution.choice is None:
         return value
-    return f"#{distribution.choice.index(value)}"
+    return distribution.labels[distribution.choice.index(value)]
 
 
-def _choice_value(distribution: Distribution, value: Any) -> Any:
-    if distribution.choice is not None and isinstance(value, str) and value.startswith("#"):
-        return distribution.choice[int(value[1:])]
-    return value
-
-
-def _holds(space: SearchSpace, when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Whether a condition holds; a field that isn't searched has the run's value."""
-    for path, wanted in when.items():
-        value = values.get(path) if path in space.search else field(space.run, path)
-        if value not in (wanted if isinstance(wanted, list) else [wanted]):
-            return False
-    return True
+def _value(distribution: Distribution, label: Any) -> Any:
+    if distribution.choice is None or label not in distribution.labels:
+        return label
+    return distribution.choice[distribution.labels.index(label)]
