@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from dvr_ray.data.interactions import Dataset, Interactions
 from dvr_ray.errors import DataError
 
-__all__ = ["LARGEST_ID", "assemble", "check_ids"]
+__all__ = ["LARGEST_ID", "assemble", "read_id", "shown"]
 
 LARGEST_ID = 2**31 - 1
+WIDTH = 60
 
 
 def assemble(
     name: str, fingerprint: str, train: np.ndarray, test: np.ndarray | None, users: np.ndarray
 ) -> Dataset:
-    """Number users and items anew and keep their ids.
+    """Give users and items new numbers, in the order of their ids, and keep the ids.
+
+    Repeated pairs collapse; test rows that are also training rows are dropped.
 
     Parameters
     ----------
@@ -40,16 +45,10 @@ def assemble(
         )
         for piece in pieces
     ]
-    held_out = None
-    if test is not None:
-        fresh = ~numbered[0].contains(numbered[1].users, numbered[1].items)
-        held_out = Interactions(
-            numbered[1].users[fresh], numbered[1].items[fresh], len(user_ids), len(item_ids)
-        )
     return Dataset(
         name=name,
         interactions=numbered[0],
-        test=held_out,
+        test=None if test is None else _without(numbered[1], numbered[0]),
         user_ids=user_ids,
         item_ids=item_ids,
         user_table=pd.DataFrame(index=range(len(user_ids))),
@@ -58,18 +57,42 @@ def assemble(
     )
 
 
-def check_ids(text: str, place: str) -> int:
-    """Read one id.
+def read_id(text: str, place: str) -> int:
+    """Read one id: ASCII digits, 0 to 2^31 - 1.
+
+    Parameters
+    ----------
+    text : str
+        What the file holds.
+    place : str
+        ``file:line``, for the message.
 
     Raises
     ------
     DataError
         If it is no integer, negative or too large.
     """
-    try:
-        value = int(text)
-    except ValueError as error:
-        raise DataError(place, f"an id must be an integer, got {text!r}", "mend the line") from error
-    if not 0 <= value <= LARGEST_ID:
-        raise DataError(place, f"an id must lie in 0..{LARGEST_ID}, got {value}", "mend the line")
-    return value
+    mend = "mend the line"
+    if not re.fullmatch(r"-?[0-9]+", text):
+        raise DataError(place, f"an id must be an integer, got {shown(text)}", mend)
+    # Compared by length first: int() refuses thousands of digits.
+    digits = text.lstrip("-0")
+    if text.startswith("-") or len(digits) > 10 or int(digits or 0) > LARGEST_ID:
+        raise DataError(place, f"an id must lie in 0..{LARGEST_ID}, got {text[:WIDTH]}", mend)
+    return int(digits or 0)
+
+
+def shown(text: str) -> str:
+    """Quote what a file holds for a message of one line, cut where it is long.
+
+    Parameters
+    ----------
+    text : str
+        What the file holds.
+    """
+    return repr(text if len(text) <= WIDTH else text[:WIDTH] + "...")
+
+
+def _without(rows: Interactions, known: Interactions) -> Interactions:
+    fresh = ~known.contains(rows.users, rows.items)
+    return Interactions(rows.users[fresh], rows.items[fresh], rows.num_users, rows.num_items)

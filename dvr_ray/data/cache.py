@@ -1,8 +1,18 @@
-"""Parsed logs kept as Arrow, by the fingerprint of source and options."""
+"""Parsed logs kept as Arrow IPC, one file per fingerprint of source and options.
+
+The file is a table with one row per part of the data set (``about``, the pairs, the attribute
+tables): its name, its bytes (an Arrow IPC stream) and their SHA-256. One file can be put in place
+in one step, so that no reader ever meets half a cache, and a byte that changed on the disk is
+noticed. Nothing is ever unpickled.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +25,22 @@ from dvr_ray.data.sources import SOURCES
 
 __all__ = ["cache_folder", "load_dataset"]
 
+LAYOUT = 1
+ID = "original id"
+# What a damaged file does to its reader.
+DAMAGE = (OSError, pa.ArrowException, LookupError, TypeError, ValueError)
+
 
 def cache_folder() -> Path:
-    """Return ``$DVR_RAY_CACHE``, or a folder in the user's cache."""
-    return Path(os.environ.get("DVR_RAY_CACHE", Path.home() / ".cache" / "dvr_ray"))
+    """Return ``$DVR_RAY_CACHE``, or ``~/.cache/dvr_ray`` where it isn't set.
+
+    Raises
+    ------
+    RuntimeError
+        If it isn't set and the user has no home folder.
+    """
+    given = os.environ.get("DVR_RAY_CACHE")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "dvr_ray"
 
 
 def load_dataset(config: DataConfig) -> Dataset:
@@ -29,74 +51,107 @@ def load_dataset(config: DataConfig) -> Dataset:
     Parameters
     ----------
     config : DataConfig
-        Source, path and options.
+        Source, path and options; ``cache: false`` neither reads nor writes the cache.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such source.
+    DataError
+        If the source's files can't be read.
     """
     source = SOURCES.get(config.source, "data.source")(config)
     if not (source.cached and config.cache):
         return source.load()
-    folder = cache_folder() / source.fingerprint()
+    fingerprint = source.fingerprint()
     try:
-        return _read(folder)
-    except (OSError, pa.ArrowInvalid, KeyError, ValueError):
-        dataset = source.load()
-    try:
-        _write(dataset, folder)
-    except OSError:
-        pass
+        path = cache_folder() / f"{fingerprint}-{LAYOUT}.arrow"
+    except RuntimeError:
+        return source.load()
+    with contextlib.suppress(*DAMAGE):
+        # The same files may lie in a folder of another name.
+        return replace(_read(path, fingerprint), name=source.name)
+    dataset = source.load()
+    with contextlib.suppress(OSError, pa.ArrowException):
+        _write(dataset, path)
     return dataset
 
 
-PAIRS = ("interactions", "test")
+def _write(dataset: Dataset, path: Path) -> None:
+    """Write to a temporary name in the same folder, then put in place."""
+    parts = {name: _packed(table) for name, table in _tables(dataset).items()}
+    digests = [hashlib.sha256(part).hexdigest() for part in parts.values()]
+    contents = pa.array(parts.values(), pa.large_binary())
+    whole = pa.table({"part": list(parts), "content": contents, "sha256": digests})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(_packed(whole))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _write(dataset: Dataset, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    sizes = {"users": len(dataset.user_ids), "items": len(dataset.item_ids)}
-    for name in PAIRS:
-        part: Interactions | None = getattr(dataset, name)
-        if part is not None:
-            _store(pa.table({"user": part.users, "item": part.items}), folder / f"{name}.arrow")
-    for name in ("user", "item"):
-        table = getattr(dataset, f"{name}_table").assign(id=getattr(dataset, f"{name}_ids"))
-        _store(pa.Table.from_pandas(table, preserve_index=False), folder / f"{name}s.arrow")
-    # Written last: a folder without it isn't whole.
-    about = {"name": [dataset.name], "fingerprint": [dataset.fingerprint]}
-    about |= {"test": [dataset.test is not None]} | {k: [v] for k, v in sizes.items()}
-    _store(pa.table(about), folder / "about.arrow")
+def _tables(dataset: Dataset) -> dict[str, pa.Table]:
+    """All parts of a data set as Arrow tables, by name."""
+    log, test = dataset.interactions, dataset.test
+    about = {"fingerprint": dataset.fingerprint, "users": log.num_users, "items": log.num_items}
+    about["tested"] = test is not None
+    tables = {"about": pa.Table.from_pylist([about]), "interactions": _pairs(log)}
+    if test is not None:
+        tables["test"] = _pairs(test)
+    tables["users"] = _attributes(dataset.user_table, dataset.user_ids)
+    tables["items"] = _attributes(dataset.item_table, dataset.item_ids)
+    return tables
 
 
-def _store(table: pa.Table, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+def _pairs(part: Interactions) -> pa.Table:
+    return pa.table({"user": part.users, "item": part.items})
+
+
+def _attributes(table: pd.DataFrame, ids: np.ndarray) -> pa.Table:
+    return pa.Table.from_pandas(table.assign(**{ID: ids}), preserve_index=False)
+
+
+def _packed(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    temporary.replace(path)
+    return bytes(sink.getvalue())
 
 
-def _read(folder: Path) -> Dataset:
-    about = _load(folder / "about.arrow").to_pylist()[0]
-    users, items = about["users"], about["items"]
+def _unpacked(content: bytes) -> pa.Table:
+    with pa.ipc.open_stream(content) as reader:
+        return reader.read_all()
+
+
+def _read(path: Path, fingerprint: str) -> Dataset:
+    """Read a cached data set, or raise one of `DAMAGE`."""
+    tables: dict[str, pa.Table] = {}
+    whole = _unpacked(path.read_bytes())
+    # Before the digests are checked, offsets may point anywhere.
+    whole.validate(full=True)
+    for row in whole.to_pylist():
+        if hashlib.sha256(row["content"]).hexdigest() != row["sha256"]:
+            raise ValueError("damaged cache")
+        tables[row["part"]] = _unpacked(row["content"])
+    about = tables["about"].to_pylist()[0]
+    if about["fingerprint"] != fingerprint:
+        raise ValueError("not this data set")
 
     def pairs(name: str) -> Interactions:
-        table = _load(folder / f"{name}.arrow")
-        return Interactions(
-            table["user"].to_numpy().copy(), table["item"].to_numpy().copy(), users, items
-        )
+        # Copies: Arrow's own memory is read-only, and torch wants to write.
+        user, item = (tables[name][column].to_numpy().copy() for column in ("user", "item"))
+        return Interactions(user, item, about["users"], about["items"])
 
-    def attributes(name: str, size: int) -> tuple[np.ndarray, pd.DataFrame]:
-        table = _load(folder / f"{name}.arrow").to_pandas()
-        if len(table) != size:
-            raise ValueError("torn cache")
-        return table["id"].to_numpy(), table.drop(columns="id")
-
-    user_ids, user_table = attributes("users", users)
-    item_ids, item_table = attributes("items", items)
-    test = pairs("test") if about["test"] else None
+    user_table, item_table = tables["users"].to_pandas(), tables["items"].to_pandas()
     return Dataset(
-        about["name"], pairs("interactions"), test, user_ids, item_ids, user_table, item_table,
-        about["fingerprint"],
-    )  # fmt: skip
-
-
-def _load(path: Path) -> pa.Table:
-    with pa.OSFile(str(path), "rb") as source:
-        return pa.ipc.open_file(source).read_all()
+        name="",
+        interactions=pairs("interactions"),
+        test=pairs("test") if about["tested"] else None,
+        user_ids=user_table.pop(ID).to_numpy(copy=True),
+        item_ids=item_table.pop(ID).to_numpy(copy=True),
+        user_table=user_table,
+        item_table=item_table,
+        fingerprint=fingerprint,
+    )

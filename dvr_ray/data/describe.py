@@ -20,13 +20,14 @@ class DatasetSummary:
     name, fingerprint : str
         Of the data set.
     users, items, rows, test_rows : int
-        Sizes; ``test_rows`` is 0 where no test file came with the data.
+        Sizes; ``rows`` without the test rows, which are 0 where no test file came with the data.
     density : float
-        Rows over users times items.
+        ``rows`` over users times items, in [0, 1].
     per_user, per_item : tuple of float
-        Least, median and most rows.
+        Least, median and most of the ``rows``; users and items without any count as 0.
     attributes : dict of str to dict of str to int
-        Counts of the values of every attribute, ``user.gender`` and the like.
+        Counts of the values of every attribute, ``user.gender`` and the like, most frequent
+        first; an unknown value counts as ``nan``.
     """
 
     name: str
@@ -42,7 +43,13 @@ class DatasetSummary:
 
 
 def describe(dataset: Dataset) -> DatasetSummary:
-    """Summarise a log; see `DatasetSummary`."""
+    """Summarise a log.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The log, as a source hands it over.
+    """
     log = dataset.interactions
     tables = {"user": dataset.user_table, "item": dataset.item_table}
     return DatasetSummary(
@@ -56,7 +63,10 @@ def describe(dataset: Dataset) -> DatasetSummary:
         per_user=_spread(log.user_counts),
         per_item=_spread(log.item_counts),
         attributes={
-            f"{kind}.{column}": {str(k): int(v) for k, v in table[column].value_counts().items()}
+            f"{kind}.{column}": {
+                str(value): int(count)
+                for value, count in table[column].value_counts(dropna=False).items()
+            }
             for kind, table in tables.items()
             for column in table
         },
@@ -64,4 +74,6 @@ def describe(dataset: Dataset) -> DatasetSummary:
 
 
 def _spread(counts: np.ndarray) -> tuple[float, float, float]:
+    if not len(counts):
+        return 0.0, 0.0, 0.0
     return float(counts.min()), float(np.median(counts)), float(counts.max())

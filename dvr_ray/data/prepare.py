@@ -25,9 +25,7 @@ def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
     config : RunConfig
         Reads ``data``, ``split`` and ``encoder.features``.
     """
-    data, test = split(
-        load_dataset(config.data), config.split, config.data.noise, config.data.seed
-    )
+    data, test = split(load_dataset(config.data), config.split, config.data.noise, config.data.seed)
     if config.method.name == "bpr":
         return data, test
     static = [

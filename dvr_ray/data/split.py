@@ -1,8 +1,12 @@
 """Four disjoint parts: train, validation-reward, validation-selection, and the sealed test.
 
-A user with m rows gives ``floor(m share + uniform)`` of them to each held-out part, so that small
-users contribute in expectation, and keeps at least one for training. Where test rows came with the
-data, the split draws only the other three.
+With shares s_1, s_2, s_3 of reward, selection and test, and S_k = s_1 + ... + s_k, a user with m
+rows gives ``floor(m S_k + u) - floor(m S_(k-1) + u)`` of them to part k, u ~ U[0, 1) per user. As
+the fraction of ``m S_(k-1) + u`` is uniform too, that is ``floor(m s_k + u_k)`` with a uniform u_k:
+small users contribute in expectation. One u for all parts keeps their sum within 1 of ``m S_3``, so
+that parts seldom compete for a small user's rows. At least one row stays in training, which a later
+part yields. Which rows go where is uniform. Where test rows came with the data, the split draws
+only the other three parts.
 """
 
 from __future__ import annotations
@@ -15,10 +19,13 @@ import numpy as np
 from dvr_ray.config.schema import NoiseConfig, SplitConfig
 from dvr_ray.data.interactions import Dataset, Interactions, SealedTest, TrialData
 from dvr_ray.data.noise import plant
-from dvr_ray.errors import DataError
+from dvr_ray.errors import ConfigError, DataError
 from dvr_ray.seeding import numpy_generator
 
 __all__ = ["split"]
+
+VERSION = 2
+NAMES = ("train", "reward", "selection", "test")
 
 
 def split(
@@ -37,68 +44,118 @@ def split(
     noise_seed : int
         Seed of the noise.
 
+    Returns
+    -------
+    TrialData
+        What a trial may see; ``features`` is empty, `dvr_ray.data.prepare` fills it.
+    SealedTest
+        The given test part, or the drawn one.
+
     Raises
     ------
+    ConfigError
+        If the shares leave nothing for training.
     DataError
-        If a part would be empty, or a user has every item and so no negative.
+        If a part would be empty, two parts share a row, a user has every item and so no negative,
+        or the noise doesn't fit.
     """
-    log = dataset.interactions
-    if not len(log):
-        raise DataError(dataset.name, "there are no interactions", "check the source")
-    shares = [config.reward, config.selection]
-    if dataset.test is None:
-        shares.append(config.test)
-    part = _assign(log, shares, config.seed)
-    pieces = [_take(log, part == number) for number in range(len(shares) + 1)]
-    test = dataset.test if dataset.test is not None else pieces[3]
-    for name, piece in zip(("train", "reward", "selection"), pieces, strict=False):
-        if not len(piece):
-            raise DataError(
-                dataset.name, f"the {name} part is empty with {len(log)} rows",
-                "use more data or change split.reward and split.selection",
-            )
-    train, planted, targets = plant(pieces[0], [*pieces[1:3], test], noise, noise_seed)
+    parts = _parts(dataset, _shares(dataset, config), config.seed)
+    train, planted, targets = plant(parts[0], parts[1:], noise, noise_seed)
+    _check_disjoint([train, *parts[1:]], dataset.name)
     _check_negatives(train, dataset.name)
-    options = f"{dataset.fingerprint}/{config!r}/{noise!r}/{noise_seed}"
     data = TrialData(
         name=dataset.name,
-        fingerprint=hashlib.sha256(options.encode()).hexdigest()[:16],
+        fingerprint=_fingerprint(dataset, config, noise, noise_seed),
         train=train,
-        reward=pieces[1],
-        selection=pieces[2],
-        planted=planted if planted.any() else None,
+        reward=parts[1],
+        selection=parts[2],
+        planted=None if noise.kind == "none" else planted,
         push_targets=targets,
         user_ids=dataset.user_ids,
         item_ids=dataset.item_ids,
         user_table=dataset.user_table,
         item_table=dataset.item_table,
     )
-    return data, SealedTest(test)
+    return data, SealedTest(parts[3])
+
+
+def _shares(dataset: Dataset, config: SplitConfig) -> list[float]:
+    """Shares of the parts that are drawn."""
+    shares = [config.reward, config.selection]
+    if dataset.test is None:
+        shares.append(config.test)
+    if sum(shares) >= 1:
+        raise ConfigError(
+            "split",
+            f"shares of the held-out parts must sum to less than 1, got {sum(shares):g}",
+            f"lower {', '.join(f'split.{name}' for name in NAMES[1 : len(shares) + 1])}",
+        )
+    return shares
+
+
+def _parts(dataset: Dataset, shares: Sequence[float], seed: int) -> list[Interactions]:
+    """Train, reward, selection and test, none of them empty."""
+    log = dataset.interactions
+    if not len(log):
+        raise DataError(dataset.name, "no user has an interaction to train on", "check the source")
+    number = _assign(log, shares, seed)
+    parts = [_take(log, number == part) for part in range(len(shares) + 1)]
+    if dataset.test is not None:
+        parts.append(dataset.test)
+    for name, part in zip(NAMES, parts, strict=True):
+        if not len(part):
+            raise DataError(
+                dataset.name,
+                f"the {name} part must hold rows, got none of {len(log)}",
+                f"use more data or raise split.{name}",
+            )
+    return parts
 
 
 def _assign(log: Interactions, shares: Sequence[float], seed: int) -> np.ndarray:
     """Part of every row: 0 for train, then the held-out parts in order; shape (n,)."""
     rng = numpy_generator(seed, "split")
-    counts = log.user_counts
-    given = np.floor(counts[:, None] * np.array(shares) + rng.random((len(counts), len(shares))))
-    # Later parts give way so that a row is left to train with.
-    ends = np.minimum(np.cumsum(given, axis=1), np.maximum(counts - 1, 0)[:, None])
+    counts = log.user_counts[:, None]
+    # ends[u, k]: how many of u's rows, in random order, come before the end of part k.
+    ends = np.floor(counts * np.cumsum(shares) + rng.random((len(counts), 1)))
+    ends = np.minimum(ends, np.maximum(counts - 1, 0))
     order = np.lexsort((rng.random(len(log)), log.users))
     rank = np.empty(len(log), dtype=np.int64)
     rank[order] = np.arange(len(log)) - log.user_offsets[log.users[order]]
-    passed = rank[:, None] >= ends[log.users]
-    number = passed.sum(1)
-    return np.where(number == len(shares), 0, number + 1)
+    passed = (rank[:, None] >= ends[log.users]).sum(axis=1)
+    return np.where(passed == len(shares), 0, passed + 1)
 
 
 def _take(log: Interactions, rows: np.ndarray) -> Interactions:
     return Interactions(log.users[rows], log.items[rows], log.num_users, log.num_items)
 
 
+def _fingerprint(dataset: Dataset, config: SplitConfig, noise: NoiseConfig, noise_seed: int) -> str:
+    """Hash of the data set and of the options that shaped the parts."""
+    options = [str(VERSION), dataset.fingerprint, config.model_dump_json()]
+    # Seed and amounts of noise that isn't planted change nothing.
+    if noise.kind != "none":
+        options += [noise.model_dump_json(), str(noise_seed)]
+    return hashlib.sha256("/".join(options).encode()).hexdigest()[:16]
+
+
+def _check_disjoint(parts: Sequence[Interactions], name: str) -> None:
+    keys = np.concatenate([part.keys for part in parts])
+    twice = len(keys) - len(np.unique(keys))
+    if twice:
+        raise DataError(
+            name,
+            f"train, reward, selection and test must share no row, got {twice} rows twice",
+            "have the source drop repeats, and test rows that are training rows",
+        )
+
+
 def _check_negatives(train: Interactions, name: str) -> None:
     full = int((train.user_counts >= train.num_items).sum())
     if full:
         raise DataError(
-            name, f"{full} users have all {train.num_items} items in training, so no negative",
-            "remove these users or add items",
+            name,
+            f"every user needs an item that isn't theirs as a negative, got {full} users who have "
+            f"all {train.num_items} items in training",
+            "remove these users, add items or plant less noise",
         )

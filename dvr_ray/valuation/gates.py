@@ -36,5 +36,5 @@ class _Gate(torch.autograd.Function):
 
 def gate(logits: Tensor) -> Tensor:
     """Step function, 0 or 1, of any shape, with a straight-through gradient."""
-    opened: Tensor = _Gate.apply(logits)
+    opened: Tensor = _Gate.apply(logits)  # type: ignore[no-untyped-call]
     return opened

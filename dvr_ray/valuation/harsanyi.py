@@ -22,7 +22,11 @@ v(T) is not the valuator run on the sub-batch T: that would gate anew, which is 
 
 Layer 1 is evaluated in the order ``z_k = ReLU(<w_k, S_k> + bias_k)`` with ONE product
 ``S = m' [e, 1]`` of H x (h + 1) sums, which is also all that workers have to share: the whole net
-needs one sum of O(units) floats, whatever B is. Time O(B H h), memory O(B H).
+needs one sum of O(units) floats, whatever B is. Time O(B H (h + L children)), memory O(B h)
+beyond a fixed budget (`dvr_ray.valuation.fields`).
+
+With W workers, a loss term that all compute alike from the worth enters as 1/W on each, a term of
+own samples as their sum over the global B; parameter gradients are then summed over workers.
 
 Sources: Chen et al., "HarsanyiNet", ICML 2023 (arXiv 2304.01811); DVR, arXiv 2502.08685. Unlike
 DVR's published code, which intersects the children's fields from two layers on and loses
@@ -37,11 +41,16 @@ import torch
 from torch import Tensor, nn
 
 from dvr_ray.collective import Collective, OneProcess
+from dvr_ray.errors import ConfigError
+from dvr_ray.valuation.fields import Fields, pay_fields, sums_over_fields
 from dvr_ray.valuation.gates import gate
 
 __all__ = ["HarsanyiValuator", "Valuation"]
 
 LOWEST, HIGHEST = 0.02, 0.98
+"""Rates of membership over which the thresholds of layer 1 are spread."""
+TIED = 1e-5
+"""Gate scores nearer than this, in units of their root mean square, are told apart by no threshold."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +66,9 @@ class Valuation:
     worth : Tensor, scalar
         v(N), the same on every worker.
     coverage : Tensor, shape (L,)
-        Mean |R| / B of each layer's units that aren't empty.
+        Mean |R| / B of each layer's units that aren't dead; 0 where all are.
     dead : Tensor, shape (L,)
-        Share of each layer's units that are empty or silent (z = 0).
+        Share of each layer's units that are empty or silent (z = 0); 0 without units.
     """
 
     shapley: Tensor
@@ -115,46 +124,53 @@ class HarsanyiValuator(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if not units and not singletons:
+            raise ConfigError(
+                "valuator.units",
+                "must be >= 1 where valuator.singletons is false, got 0",
+                "there would be nothing to learn; give it units or singletons",
+            )
         self.units, self.depth = units, depth
-
-        def normal(*shape: int, scale: float) -> Tensor:
-            return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype) * scale
-
         dtype = dtype or torch.get_default_dtype()
-        width = encoding_dim**-0.5
-        self.gates = nn.Parameter(normal(units, encoding_dim, scale=width))
-        self.register_buffer("thresholds", _spread(self.gates.detach()))
-        self.thresholds: Tensor
-        self.weights = nn.Parameter(normal(units, encoding_dim, scale=width))
-        self.biases = nn.Parameter(torch.zeros(depth, units, dtype=dtype), requires_grad=bias)
-        self.heads = nn.Parameter(normal(depth, units, scale=1 / max(units, 1)))
-        few = min(children, units)
-        self.child_logits = nn.Parameter(
-            _chosen_children(depth - 1, units, few, generator).to(dtype)
-        )
-        self.child_weights = nn.Parameter(
-            normal(depth - 1, units, units, scale=max(few, 1) ** -0.5)
-        )
-        start = normal(encoding_dim, scale=0.01) if singletons else torch.zeros(encoding_dim)
-        self.singletons = nn.Parameter(start.to(dtype), requires_grad=singletons)
 
+        def normal(*shape: int, sd: float) -> Tensor:
+            drawn = torch.randn(*shape, generator=generator, dtype=torch.float64)
+            return (drawn * sd).to(dtype)
+
+        width, few = encoding_dim**-0.5, min(children, units)
+        self.gates = nn.Parameter(normal(units, encoding_dim, sd=width))
+        # Parameters, so that weight decay shrinks them with the gates and moves no membership.
+        self.thresholds = nn.Parameter(_spread(self.gates.detach()))
+        self.weights = nn.Parameter(normal(units, encoding_dim, sd=width))
+        self.biases = nn.Parameter(torch.zeros(depth, units, dtype=dtype), requires_grad=bias)
+        self.heads = nn.Parameter(normal(depth, units, sd=1 / max(units, 1)))
+        chosen = _chosen_children(depth - 1, units, few, generator)
+        self.child_logits = nn.Parameter(chosen.to(dtype))
+        self.child_weights = nn.Parameter(normal(depth - 1, units, units, sd=max(few, 1) ** -0.5))
+        start = normal(encoding_dim, sd=0.01 if singletons else 0.0)
+        self.singletons = nn.Parameter(start, requires_grad=singletons)
+
+    @torch.no_grad()
     def calibrate(self, encodings: Tensor) -> None:
-        """Spread layer 1's memberships evenly over 2% to 98% of the batch.
+        """Spread layer 1's memberships evenly over 2% to 98% of the samples.
+
+        Thresholds are put midway between neighbouring scores. Where scores are tied, the nearest
+        gap is taken: a threshold on a tie would leave the membership to rounding.
 
         Parameters
         ----------
         encodings : Tensor, shape (r, h)
-            Some encodings, from whichever batch.
+            Some encodings, the same on every worker. A unit that scores them all alike keeps its
+            threshold.
         """
-        if not self.units or not len(encodings):
-            return
-        with torch.no_grad():
-            scores = (encodings @ self.gates.T).sort(0).values
-            rates = torch.linspace(LOWEST, HIGHEST, self.units)
-            place = ((1 - rates) * (len(encodings) - 1)).round().long()
-            low = scores[place, torch.arange(self.units)]
-            high = scores[(place + 1).clamp_max(len(encodings) - 1), torch.arange(self.units)]
-            self.thresholds.copy_((low + high) / 2)
+        rates = torch.linspace(LOWEST, HIGHEST, self.units, dtype=torch.float64)
+        for unit, rate in enumerate(rates):
+            scores = (encodings @ self.gates[unit]).sort(descending=True).values
+            size = scores.norm() / max(len(scores), 1) ** 0.5
+            cuts = (scores[:-1] - scores[1:] > TIED * size).nonzero()[:, 0]
+            if len(cuts):
+                place = cuts[(cuts + 1 - rate * len(scores)).abs().argmin()]
+                self.thresholds[unit] = (scores[place] + scores[place + 1]) / 2
 
     def forward(
         self,
@@ -167,7 +183,7 @@ class HarsanyiValuator(nn.Module):
         Parameters
         ----------
         encodings : Tensor, shape (b, h)
-            Own samples.
+            Own samples; b may be 0 on some workers.
         collective : Collective, optional
             The group that holds the batch; alone by default.
         total : int, optional
@@ -178,28 +194,26 @@ class HarsanyiValuator(nn.Module):
         Valuation
             Exact for the game of this batch.
         """
-        group = collective or OneProcess()
+        fields = Fields(encodings, self.gates, self.thresholds, self.child_logits.detach() > 0)
+        sums, sizes, link = sums_over_fields(encodings, self.gates, self.thresholds, fields)
         own = encodings @ self.singletons
-        members = gate(encodings @ self.gates.T - self.thresholds)
-        fields = self._fields(members.detach() > 0)
-        sums, counts, alone, size = self._share(encodings, members, fields, own, group)
-        batch = float(total if total is not None else size)
-        outputs = self._outputs(sums, counts)
+        sums, sizes, alone, counted = _shared(sums, sizes, own, collective or OneProcess())
+        batch = counted.clamp_min(1) if total is None else counted.new_tensor(float(total))
+        outputs = self._outputs(sums, sizes)
         dividends = self.heads * outputs
-        worth = (dividends.sum() + alone) / batch
-        values = own + self._pay(members, fields, dividends / counts.clamp_min(1))
-        alive = counts > 0
-        coverage = counts.sum(1) / alive.sum(1).clamp_min(1) / batch
+        values = own + pay_fields(dividends / sizes.clamp_min(1), link, fields)
+        speaks = (outputs.detach() > 0).to(values)
+        speaking = speaks.sum(1)
         return Valuation(
             shapley=values / batch,
             values=values,
-            worth=worth,
-            coverage=coverage,
-            dead=(outputs == 0).to(values).mean(1) if self.units else coverage,
+            worth=(dividends.sum() + alone) / batch,
+            coverage=(sizes * speaks).sum(1) / speaking.clamp_min(1) / batch,
+            dead=(self.units - speaking) / max(self.units, 1),
         )
 
     def worth(self, encodings: Tensor, present: Tensor) -> Tensor:
-        """Worth v(T) of a coalition, by the open or shut state of every unit.
+        """Worth v(T) of coalitions, by the open or shut state of every unit.
 
         Walks the layers and uses neither fields nor dividends, so that values can be checked
         against it.
@@ -208,90 +222,56 @@ class HarsanyiValuator(nn.Module):
         ----------
         encodings : Tensor, shape (B, h)
             The whole batch, which fixes the memberships.
-        present : Tensor of bool, shape (B,)
-            The coalition T.
+        present : Tensor of bool, shape (B,) or (c, B)
+            A coalition T, or c of them.
 
         Returns
         -------
-        Tensor, scalar
+        Tensor, scalar or shape (c,)
             v(T).
         """
-        members = encodings @ self.gates.T > self.thresholds
-        empty = ~members.any(0)
-        shut = (members & ~present[:, None]).any(0) | empty
-        spoken = (members & present[:, None]).to(encodings) * (encodings @ self.weights.T)
-        output = torch.relu(spoken.sum(0) + self.biases[0]).masked_fill(shut, 0)
-        total = (self.heads[0] * output).sum() + (encodings @ self.singletons)[present].sum()
+        here, absent = present.to(encodings), (~present).to(encodings)
+        members = (encodings @ self.gates.T > self.thresholds).to(encodings)  # (B, H)
+        empty = members.sum(0) == 0
+        shut = (absent @ members > 0) | empty
+        spoken = here @ (members * (encodings @ self.weights.T))
+        output = torch.relu(spoken + self.biases[0]).masked_fill(shut, 0)  # (..., H)
+        total = output @ self.heads[0] + here @ (encodings @ self.singletons)
         for layer in range(1, self.depth):
             linked = (self.child_logits[layer - 1] > 0) & ~empty
             weight = self.child_weights[layer - 1] * linked
             empty = ~linked.any(1)
-            shut = (linked & shut).any(1) | empty
-            output = torch.relu(weight @ output + self.biases[layer]).masked_fill(shut, 0)
-            total = total + (self.heads[layer] * output).sum()
-        return total / len(encodings)
+            shut = (shut.to(weight) @ linked.T.to(weight) > 0) | empty
+            output = torch.relu(output @ weight.T + self.biases[layer]).masked_fill(shut, 0)
+            total = total + output @ self.heads[layer]
+        return total / max(len(encodings), 1)
 
-    def _fields(self, members: Tensor) -> list[Tensor]:
-        """Own samples' membership in the fields of layers 2 to L, each bool (b, H)."""
-        fields, below = [], members
-        with torch.no_grad():
-            for layer in range(1, self.depth):
-                below = _union(below, self.child_logits[layer - 1] > 0)
-                fields.append(below)
-        return fields
-
-    def _share(
-        self,
-        encodings: Tensor,
-        members: Tensor,
-        fields: list[Tensor],
-        own: Tensor,
-        group: Collective,
-    ) -> tuple[Tensor, Tensor, Tensor, int]:
-        """Sum over workers, at once, all that the units need of the samples.
-
-        Returns
-        -------
-        tuple
-            Sums of members' encodings (H, h), field sizes (L, H), sum of singletons, B.
-        """
-        ones = encodings.new_ones(len(encodings), 1)
-        local = members.T @ torch.cat([encodings, ones], dim=1)
-        deeper = [field.sum(0).to(local) for field in fields]
-        size = local.new_full((1,), float(len(encodings)))
-        packed = group.sum(torch.cat([local.flatten(), *deeper, own.sum()[None], size]))
-        first = packed[: local.numel()].view_as(local)
-        rest = packed[local.numel() : -2].view(self.depth - 1, self.units).detach()
-        counts = torch.cat([first[None, :, -1].detach(), rest])
-        return first[:, :-1], counts, packed[-2], round(float(packed[-1].detach()))
-
-    def _outputs(self, sums: Tensor, counts: Tensor) -> Tensor:
-        """Outputs z of all units in the full coalition, (L, H)."""
-        alive = counts > 0
+    def _outputs(self, sums: Tensor, sizes: Tensor) -> Tensor:
+        """Compute z(N) of all units from (H, h) sums of members and (L, H) sizes: (L, H)."""
+        alive = (sizes > 0).to(sums)
         outputs = [torch.relu((self.weights * sums).sum(1) + self.biases[0]) * alive[0]]
         for layer in range(1, self.depth):
-            linked = gate(self.child_logits[layer - 1])
-            incoming = (self.child_weights[layer - 1] * linked) @ outputs[-1]
-            outputs.append(torch.relu(incoming + self.biases[layer]) * alive[layer])
+            weight = self.child_weights[layer - 1] * gate(self.child_logits[layer - 1])
+            outputs.append(torch.relu(weight @ outputs[-1] + self.biases[layer]) * alive[layer])
         return torch.stack(outputs)
 
-    def _pay(self, members: Tensor, fields: list[Tensor], shares: Tensor) -> Tensor:
-        """Hand every unit's share d_u / |R_u| to the own samples in its field, (b,)."""
-        paid = members @ shares[0]
-        for field, share in zip(fields, shares[1:], strict=True):
-            paid = paid + field.to(paid) @ share
-        return paid
 
-
-def _union(members: Tensor, linked: Tensor) -> Tensor:
-    """Union of children's fields: bool (b, H) and (H, H) to bool (b, H)."""
-    return members.float() @ linked.T.float() > 0
+def _shared(
+    sums: Tensor, sizes: Tensor, own: Tensor, group: Collective
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sum over workers, in one go: members' sums, sizes, sum of singletons, number of samples."""
+    count = own.new_tensor([float(len(own))])
+    packed = group.sum(torch.cat([sums.flatten(), own.sum()[None], sizes.flatten(), count]))
+    ends = [sums.numel(), 1, sizes.numel(), 1]
+    first, alone, rest, total = torch.split(packed, ends)
+    return first.view_as(sums), rest.detach().view_as(sizes), alone[0], total.detach()[0]
 
 
 def _spread(gates: Tensor) -> Tensor:
-    """Thresholds for encodings of unit variance: memberships from 2% to 98%."""
+    """Thresholds that spread memberships for encodings of mean 0 and variance 1."""
     rates = torch.linspace(LOWEST, HIGHEST, len(gates), dtype=torch.float64)
-    return (gates.norm(dim=1) * -torch.special.ndtri(rates)).to(gates)
+    thresholds: Tensor = gates.norm(dim=1) * -torch.special.ndtri(rates)
+    return thresholds.to(gates)
 
 
 def _chosen_children(
@@ -300,6 +280,5 @@ def _chosen_children(
     """Logits (layers, H, H): +1 for a few random children of each unit, -1 for all others."""
     drawn = torch.rand(layers, units, units, generator=generator)
     logits = torch.full((layers, units, units), -1.0)
-    if children:
-        logits.scatter_(2, drawn.topk(children, dim=2).indices, 1.0)
-    return logits
+    chosen: Tensor = logits.scatter_(2, drawn.topk(children, dim=2).indices, 1.0)
+    return chosen

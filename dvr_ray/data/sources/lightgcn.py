@@ -1,4 +1,9 @@
-"""NGCF's and LightGCN's text: one line a user, ``user item item ...``, in train.txt and test.txt."""
+"""NGCF's and LightGCN's text: one line a user, ``user item item ...``, in train.txt and test.txt.
+
+Ids are integers from 0 to 2^31 - 1. A user without items is kept, blank lines are skipped, a user
+may have several lines. All digits are parsed at once; only a file that breaks the format is walked
+line by line, to say where.
+"""
 
 from __future__ import annotations
 
@@ -6,53 +11,49 @@ from pathlib import Path
 
 import numpy as np
 
-from dvr_ray.data.assemble import LARGEST_ID, assemble, check_ids
-from dvr_ray.data.interactions import Dataset
+from dvr_ray.data.assemble import LARGEST_ID, read_id
 from dvr_ray.data.sources.source import SOURCES, FileSource
-from dvr_ray.errors import DataError
 
 __all__ = ["LightGcn"]
+
+ALLOWED = b"0123456789 \t\r\n"
 
 
 @SOURCES.add("lightgcn")
 class LightGcn(FileSource):
-    """Folder with ``train.txt`` and, optionally, ``test.txt``.
+    """Folder with ``train.txt`` and, optionally, ``test.txt``."""
 
-    A user without items is kept; blank lines are skipped.
-    """
+    train_file, test_file, version = "train.txt", "test.txt", 2
 
-    train_file, test_file, version = "train.txt", "test.txt", 1
-
-    def load(self) -> Dataset:
-        """Read the files."""
-        parsed = [_read(path) for path in self.files()]
-        users = np.concatenate([users for _, users in parsed])
-        pairs = [pairs for pairs, _ in parsed]
-        test = pairs[1] if len(pairs) > 1 else None
-        return assemble(self.folder.name, self.fingerprint(), pairs[0], test, users)
-
-
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return (rows, 2) pairs and the users of all lines."""
-    lines = path.read_bytes().splitlines()
-    lengths = np.array([len(line.split()) for line in lines])
-    try:
-        numbers = np.array(b" ".join(lines).split(), dtype=np.int64)
-    except (ValueError, OverflowError):
-        numbers = np.array([-1])
-    if not len(numbers) or numbers.min() < 0 or numbers.max() > LARGEST_ID:
-        _complain(path, lines)
-    lengths = lengths[lengths > 0]
-    starts = np.cumsum(lengths) - lengths
-    users = numbers[starts]
-    is_item = np.ones(len(numbers), dtype=bool)
-    is_item[starts] = False
-    return np.stack([np.repeat(users, lengths - 1), numbers[is_item]], axis=1), users
+    def parse(self, content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Return (rows, 2) pairs and the users of all lines."""
+        if content.translate(None, ALLOWED):
+            _complain(content, path)
+        if not content.split(maxsplit=1):
+            return np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.int64)
+        numbers = np.fromstring(content.decode("ascii"), dtype=np.int64, sep=" ")
+        # Numbers beyond 64 bits come back as the largest one, which is too large as well.
+        if numbers.max() > LARGEST_ID:
+            _complain(content, path)
+        leads = _leads(content)
+        users = numbers[leads]
+        owners = users[np.cumsum(leads) - 1]
+        return np.stack([owners[~leads], numbers[~leads]], axis=1), users
 
 
-def _complain(path: Path, lines: list[bytes]) -> None:
-    """Find the first line that can't be read and say why."""
-    for number, line in enumerate(lines, start=1):
+def _leads(content: bytes) -> np.ndarray:
+    """Tell which words are the first of their line, shape (words,), bool."""
+    letters = np.frombuffer(content, dtype=np.uint8)
+    solid = letters >= ord("0")
+    before = np.concatenate([[False], solid[:-1]])
+    starts = np.flatnonzero(solid & ~before)
+    breaks = np.flatnonzero((letters == ord("\n")) | (letters == ord("\r")))
+    lines = np.searchsorted(breaks, starts)
+    return np.concatenate([[True], lines[1:] != lines[:-1]])
+
+
+def _complain(content: bytes, path: Path) -> None:
+    """Raise at the first word that is no id."""
+    for number, line in enumerate(content.splitlines(), start=1):
         for word in line.split():
-            check_ids(word.decode("utf-8", "replace"), f"{path}:{number}")
-    raise DataError(str(path), "the file holds no interactions", "get it again")
+            read_id(word.decode("utf-8", "replace"), f"{path}:{number}")

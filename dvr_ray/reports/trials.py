@@ -1,0 +1,157 @@
+"""The trials of a sweep, from ``trials.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dvr_ray.config.space import Distribution, SearchSpace
+from dvr_ray.errors import CheckpointError
+from dvr_ray.reports.stored import MEND, read_text
+
+__all__ = ["Trial", "read_trials"]
+
+STATUSES = ("finished", "stopped", "failed")
+NEEDED = ("trial", "folder", "status")
+PREFIX = "config."
+
+NumberT = TypeVar("NumberT", int, float)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial.
+
+    Parameters
+    ----------
+    number : int
+        Order in which trials were made; 0 is the plain run.
+    folder : str
+        Name of its folder below ``trials/``.
+    status : str
+        finished, stopped (by the scheduler or the end of the budget) or failed.
+    epochs : int
+        Epochs trained.
+    seconds : float
+        Training time.
+    objectives : dict of str to float
+        On validation-selection; without those that were never measured.
+    best_epoch : int or None
+        Epoch they were measured at.
+    error : str
+        Cause of a failure.
+    config : dict
+        Searched fields by dotted path; without those whose condition didn't hold.
+    """
+
+    number: int
+    folder: str
+    status: str
+    epochs: int
+    seconds: float
+    objectives: dict[str, float]
+    best_epoch: int | None
+    error: str
+    config: dict[str, Any]
+
+
+def read_trials(path: Path, objectives: Sequence[str], space: SearchSpace) -> tuple[Trial, ...]:
+    """Read ``trials.csv``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    objectives : sequence of str
+        Columns of objectives.
+    space : SearchSpace
+        Says what kind of value a searched field has.
+
+    Raises
+    ------
+    CheckpointError
+        If a column is missing or a cell has another type; names file, line and column.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    columns = reader.fieldnames or []
+    for name in (*NEEDED, *objectives):
+        if name not in columns:
+            raise CheckpointError(
+                f"{path}:1", f"must have a column {name!r}, got {', '.join(columns)[:200]}", MEND
+            )
+    return tuple(
+        _trial(_Row(row, f"{path}:{reader.line_num}"), objectives, space) for row in reader
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Cells of one line; an empty or absent cell is None."""
+
+    cells: dict[str, str | None]
+    place: str
+
+    def text(self, column: str) -> str:
+        return self.cells.get(column) or ""
+
+    def number(self, column: str, kind: Callable[[float], NumberT]) -> NumberT | None:
+        text = self.text(column)
+        try:
+            return kind(float(text)) if text else None
+        except (ValueError, OverflowError) as error:
+            raise self.wrong(column, "must be a number") from error
+
+    def wrong(self, column: str, rule: str) -> CheckpointError:
+        return CheckpointError(
+            f"{self.place}: {column}", f"{rule}, got {self.text(column)!r}", MEND
+        )
+
+
+def _trial(row: _Row, objectives: Sequence[str], space: SearchSpace) -> Trial:
+    number = row.number("trial", int)
+    if number is None:
+        raise row.wrong("trial", "must be a number")
+    folder, status = row.text("folder"), row.text("status")
+    if not folder or Path(folder).name != folder:
+        raise row.wrong("folder", "must be the name of a folder below trials/")
+    if status not in STATUSES:
+        raise row.wrong("status", f"must be one of {', '.join(STATUSES)}")
+    scores = {name: row.number(name, float) for name in objectives}
+    return Trial(
+        number=number,
+        folder=folder,
+        status=status,
+        epochs=row.number("epochs", int) or 0,
+        seconds=row.number("seconds", float) or 0.0,
+        objectives={n: s for n, s in scores.items() if s is not None and s == s},
+        best_epoch=row.number("best_epoch", int),
+        error=row.text("error"),
+        config={
+            name: _value(row, PREFIX + name, distribution)
+            for name, distribution in space.search.items()
+            if row.text(PREFIX + name)
+        },
+    )
+
+
+def _value(row: _Row, column: str, distribution: Distribution) -> Any:
+    """Turn a cell into the value it was written from."""
+    if distribution.choice is None:
+        return row.number(column, int if distribution.int_ is not None else float)
+    for place, choice in enumerate(distribution.choice):
+        if row.text(column) in _spellings(choice, place):
+            return choice
+    raise row.wrong(column, f"must be one of {list(distribution.choice)}")
+
+
+def _spellings(choice: Any, place: int) -> set[str]:
+    """Ways in which a choice may stand in a cell: 16 beside blanks becomes 16.0, lists ``#0``."""
+    if isinstance(choice, list | tuple):
+        return {f"#{place}", str(choice)}
+    if isinstance(choice, int | float) and not isinstance(choice, bool):
+        return {str(choice), str(float(choice))}
+    return {str(choice)}
