@@ -36,7 +36,7 @@ class Registry(Generic[T]):
         self._scanned = False
 
     def add(self, name: str) -> Callable[[type[T]], type[T]]:
-        """Return a class decorator that registers under ``name``; a name given twice is an error."""
+        """Return a decorator that registers a class; a name given twice is an error."""
 
         def register(cls: type[T]) -> type[T]:
             if name in self._classes and self._classes[name].__qualname__ != cls.__qualname__:

@@ -17,7 +17,7 @@ from dvr_ray.data.interactions import Interactions
 __all__ = ["BPRMF"]
 
 
-class Params(Strict):
+class BPRMFParams(Strict):
     """Fields of ``backbone: {name: bprmf, ...}``."""
 
     dim: int = Field(64, ge=1, le=4096, description="Size d of an embedding.")
@@ -37,20 +37,17 @@ class BPRMF(Backbone):
         Draws the weights.
     """
 
-    Params = Params
+    Params = BPRMFParams
 
     def __init__(self, users: int, items: int, dim: int, generator: torch.Generator) -> None:
         super().__init__()
         scale = dim**-0.5
-        self.users = nn.Embedding.from_pretrained(
-            torch.randn(users, dim, generator=generator) * scale, freeze=False, sparse=True
-        )
-        self.items = nn.Embedding.from_pretrained(
-            torch.randn(items, dim, generator=generator) * scale, freeze=False, sparse=True
-        )
+        start = [torch.randn(size, dim, generator=generator) * scale for size in (users, items)]
+        self.users = nn.Embedding(users, dim, sparse=True, _weight=start[0])
+        self.items = nn.Embedding(items, dim, sparse=True, _weight=start[1])
 
     @classmethod
-    def build(cls, params: Params, train: Interactions, generator: torch.Generator) -> BPRMF:
+    def build(cls, params: BPRMFParams, train: Interactions, generator: torch.Generator) -> BPRMF:
         """Make one of the catalogue's size."""
         return cls(train.num_users, train.num_items, params.dim, generator)
 
@@ -64,7 +61,8 @@ class BPRMF(Backbone):
 
     def item_scores(self, users: Tensor) -> Tensor:
         """Score all items: (u, d) @ (d, I)."""
-        return self.users.weight[users] @ self.items.weight.T
+        scores: Tensor = self.users.weight[users] @ self.items.weight.T
+        return scores
 
     def embeddings(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Return rows of the two tables."""

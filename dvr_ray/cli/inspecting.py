@@ -59,7 +59,7 @@ def describe_data(
     screen = Screen(as_json)
     where = None if path is None else str(path.resolve())
     summary = describe(load_dataset(DataConfig(source=source or _guess(path), path=where)))
-    rows = [
+    rows: list[list[object]] = [
         ["users", summary.users],
         ["items", summary.items],
         ["rows", summary.rows],
@@ -97,7 +97,7 @@ def doctor(as_json: AsJson = False) -> None:
         "shared memory": f"{_shared_memory():.1f} GiB",
         "RAY_ADDRESS": os.environ.get("RAY_ADDRESS", "not set: tune starts Ray here"),
     }
-    screen.table("dvr-ray doctor", ["what", "found"], list(found.items()))
+    screen.table("dvr-ray doctor", ["what", "found"], [[k, v] for k, v in found.items()])
     if free < 1:
         screen.warn("less than 1 GiB of disk is free; checkpoints may not fit")
     screen.json(found)

@@ -68,11 +68,15 @@ def _check_folder(folder: Path, run_config: Any, resume: bool) -> None:
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / "config.yaml").exists():
-        raise ConfigError(str(folder), "the folder isn't empty and holds no run", "use another --out")
+        raise ConfigError(
+            str(folder), "the folder isn't empty and holds no run", "use another --out"
+        )
     if config_hash(load_run(folder / "config.yaml")) != config_hash(run_config):
         raise ConfigError(str(folder), "holds another run", "use another --out")
     if not resume:
-        raise ConfigError(str(folder), "holds this run already", "add --resume or use another --out")
+        raise ConfigError(
+            str(folder), "holds this run already", "add --resume or use another --out"
+        )
 
 
 def _run(request: Any, workers: int, address: str | None, screen: Screen) -> dict[str, Any]:
@@ -82,8 +86,13 @@ def _run(request: Any, workers: int, address: str | None, screen: Screen) -> dic
     from dvr_ray.training.run import run
 
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[shown]}"), console=screen.log, transient=True,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[shown]}"),
+        console=screen.log,
+        transient=True,
     ) as progress:
         return run(request, _Bar(progress, request.config, screen))
 
@@ -106,7 +115,11 @@ class _Bar:
     """Shows loss, metric and keep-rate beside a bar of epochs; prints lines without a terminal."""
 
     def __init__(self, progress: Progress, config: Any, screen: Screen) -> None:
-        self._progress, self._screen, self._metric = progress, screen, config.training.metric.lower()
+        self._progress, self._screen, self._metric = (
+            progress,
+            screen,
+            config.training.metric.lower(),
+        )
         self._task = progress.add_task("epochs", total=config.training.epochs, shown="")
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from io import StringIO
@@ -20,6 +21,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from dvr_ray.config.paths import put
 from dvr_ray.errors import ConfigError
@@ -32,6 +34,7 @@ MAX_DEPTH = 32
 TAG = "tag:yaml.org,2002:"
 # Dates stay text: no field of ours is one, and a name may look like one.
 TEXTS = {TAG + "str", TAG + "timestamp", TAG + "value", TAG + "merge"}
+SIMPLE = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+-]*")
 SCALARS = {TAG + "null", TAG + "bool", TAG + "int", TAG + "float"}
 
 Keys = tuple[str | int, ...]
@@ -117,9 +120,10 @@ def write_document(content: dict[str, Any], path: Path) -> None:
     """Write plain values as YAML to a temporary name and move it into place."""
     writer = YAML(typ="rt", pure=True)
     writer.default_flow_style = None
-    writer.width = 100
+    # Folded lines aren't always read back as they were.
+    writer.width = 1 << 30
     buffer = StringIO()
-    writer.dump(content, buffer)
+    writer.dump(_quoted(content), buffer)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(buffer.getvalue(), encoding="utf-8", newline="\n")
@@ -212,6 +216,17 @@ class _Reader:
     def _wrong(self, rule: str, mend: str, node: Node | None = None) -> ConfigError:
         where = self._place if node is None else f"{self._place}:{node.start_mark.line + 1}"
         return ConfigError(where, rule, mend)
+
+
+def _quoted(value: Any) -> Any:
+    """Quote all but simple words: ruamel's own choice loses e.g. ``:0`` and line separators."""
+    if isinstance(value, dict):
+        return {_quoted(key): _quoted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_quoted(inner) for inner in value]
+    if isinstance(value, str) and not SIMPLE.fullmatch(value):
+        return DoubleQuotedScalarString(value)
+    return value
 
 
 def _text(path: Path) -> str:

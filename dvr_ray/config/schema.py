@@ -127,7 +127,7 @@ class PolicyConfig(Strict):
     keep_rate: float = Field(0.8, gt=0, lt=1, description="centred: mean probability.")
     bounds: tuple[float, float] = Field((0.05, 0.95), description="Probabilities are clamped.")
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus.")
-    gate: bool = Field(True, description="Do no harm: fall back to keep-all when it selects better.")
+    gate: bool = Field(True, description="Do no harm: adopt keep-all where it selects better.")
 
     @model_validator(mode="after")
     def _ordered(self) -> PolicyConfig:
@@ -185,7 +185,7 @@ class TrainingConfig(Strict):
     batch_size: int = Field(2048, ge=1, description="Triplets B in a global batch.")
     lr: float = Field(5e-3, gt=0, le=10, description="Adam learning rate of the backbone.")
     l2: float = Field(
-        1e-2, ge=0, description="l2/2 x mean squared norm of the batch's embeddings (LightGCN's form)."
+        1e-2, ge=0, description="l2/2 x mean squared norm of the embeddings read (LightGCN's form)."
     )
     patience: int = Field(10, ge=1, description="Reports without a better metric before stopping.")
     metric: str = Field("ndcg@20", description="Metric on validation-selection to stop on.")

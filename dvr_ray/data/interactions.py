@@ -49,7 +49,8 @@ class Interactions:
     @cached_property
     def keys(self) -> np.ndarray:
         """``user * num_items + item`` of every row, shape (n,), increasing."""
-        return self.users * self.num_items + self.items
+        keys: np.ndarray = self.users * self.num_items + self.items
+        return keys
 
     @cached_property
     def user_offsets(self) -> np.ndarray:

@@ -56,11 +56,11 @@ def plant(
         If there are not so many free pairs or unpopular items, or a push of a share above 0 comes
         to no row per target.
     """
-    taken = np.concatenate([train.keys, *(part.keys for part in avoid)])
+    taken = np.sort(np.concatenate([train.keys, *(part.keys for part in avoid)]))
     rng = numpy_generator(seed, f"noise {config.kind}")
     keys, targets = NONE, NONE
     if config.kind == "uniform":
-        keys = _uniform(train, np.unique(taken), round(config.share * len(train)), rng)
+        keys = _uniform(train, taken, round(config.share * len(train)), rng)
     elif config.kind == "push":
         keys, targets = _push(train, taken, config, rng)
     merged = np.concatenate([train.keys, keys])
@@ -73,9 +73,9 @@ def plant(
 def _uniform(
     train: Interactions, taken: np.ndarray, wanted: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Keys of so many distinct free pairs; ``taken`` is sorted and distinct."""
+    """Keys of so many distinct free pairs; ``taken`` is sorted."""
     pairs = train.num_users * train.num_items
-    free = pairs - len(taken)
+    free = pairs - len(taken[:1]) - int((taken[1:] > taken[:-1]).sum())
     if wanted > free:
         raise DataError(
             "data.noise",
@@ -88,7 +88,7 @@ def _uniform(
     found = NONE
     while len(found) < wanted:
         drawn = rng.integers(0, pairs, 2 * wanted + 64)
-        found = np.concatenate([found, drawn[~np.isin(drawn, taken)]])
+        found = np.concatenate([found, drawn[_free(drawn, taken)]])
         # Kept in the order of drawing: cut by size of the key, they would favour early users.
         found = found[np.sort(np.unique(found, return_index=True)[1])]
     return found[:wanted]
@@ -115,7 +115,7 @@ def _push(
     # A random order of users for every target; the first ones that don't have the item are taken.
     users = np.argsort(rng.random((config.targets, train.num_users)), axis=1)
     pairs = users * train.num_items + targets[:, None]
-    free = ~np.isin(pairs, taken)
+    free = _free(pairs, taken)
     least = int(free.sum(axis=1).min())
     if per_target > least:
         raise DataError(
@@ -124,6 +124,12 @@ def _push(
             "lower data.noise.users_per_target or share",
         )
     return pairs[free & (np.cumsum(free, axis=1) <= per_target)], targets
+
+
+def _free(keys: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Tell which keys aren't taken; ``taken`` is sorted and holds at least one."""
+    place = np.minimum(np.searchsorted(taken, keys), len(taken) - 1)
+    return np.asarray(taken[place] != keys)
 
 
 def _users_per_target(config: NoiseConfig, rows: int) -> int:

@@ -46,7 +46,8 @@ class Cluster:
 def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
     """Connect to Ray, or start it here, after checking that a trial fits.
 
-    A cluster started here asks for a token that only this user can read, has no dashboard, and dies with this process.
+    A cluster started here asks for a token that only this user can read, has no dashboard, and
+    dies with this process.
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
     except (ConnectionError, RuntimeError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ResourceError(
-            f"--address {address}", f"can't connect to Ray ({first})",
+            f"--address {address}",
+            f"can't connect to Ray ({first})",
             "check the address, and RAY_AUTH_MODE and token if the cluster uses them",
         ) from error
     total = ray.cluster_resources()

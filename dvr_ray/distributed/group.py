@@ -62,8 +62,11 @@ def run_group(
     backend = "nccl" if resources.gpus_per_worker >= 1 else "gloo"
     trainer = TorchTrainer(
         functools.partial(
-            _worker, data=ray.put(request.data), request=_without_data(request),
-            objectives=objectives, threads=max(1, int(resources.cpus_per_worker)),
+            _worker,
+            data=ray.put(request.data),
+            request=_without_data(request),
+            objectives=objectives,
+            threads=max(1, int(resources.cpus_per_worker)),
         ),
         scaling_config=ScalingConfig(
             num_workers=resources.workers, use_gpu=gpu, resources_per_worker=each
@@ -112,9 +115,7 @@ def row_metrics(row: dict[str, Any], objectives: tuple[str, ...]) -> dict[str, A
     }
 
 
-def _worker(
-    *, data: Any, request: RunRequest, objectives: tuple[str, ...], threads: int
-) -> None:
+def _worker(*, data: Any, request: RunRequest, objectives: tuple[str, ...], threads: int) -> None:
     """Runs in every worker of the group."""
     import ray
     import ray.train.torch

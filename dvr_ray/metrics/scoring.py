@@ -66,7 +66,8 @@ def score(
         )
     if lists.shape[1] < metric.cutoff:
         raise DataError(
-            "ranked_items", f"{name} needs {metric.cutoff} places a list, got {lists.shape[1]}",
+            "ranked_items",
+            f"{name} needs {metric.cutoff} places a list, got {lists.shape[1]}",
             "rank more items or lower the cutoff",
         )
     unique = [np.unique(np.asarray(items)) for items in relevant_items]

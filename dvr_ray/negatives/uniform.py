@@ -18,7 +18,7 @@ from dvr_ray.negatives.sampler import NEGATIVES, NegativeSampler
 __all__ = ["Uniform"]
 
 
-class Params(Strict):
+class UniformParams(Strict):
     """Fields of ``negatives: {name: uniform}``: none."""
 
 
@@ -29,9 +29,9 @@ class Uniform(NegativeSampler):
     Time O(n log n) per draw, memory O(n). `dvr_ray.data` has refused users who have all items.
     """
 
-    Params = Params
+    Params = UniformParams
 
-    def __init__(self, params: Params, train: Interactions) -> None:
+    def __init__(self, params: UniformParams, train: Interactions) -> None:
         starts = train.user_offsets[train.users]
         shifted = train.items - (np.arange(len(train)) - starts)
         stride = train.num_items + 1

@@ -106,4 +106,5 @@ class DirectionalHistory:
 
 def _ridge(z: Tensor, y: Tensor, penalty: float) -> Tensor:
     gram = z.T @ z + penalty * max(len(z), 1) * torch.eye(z.shape[1], dtype=z.dtype)
-    return torch.linalg.solve(gram, z.T @ y)
+    slope: Tensor = torch.linalg.solve(gram, z.T @ y)
+    return slope

@@ -67,7 +67,8 @@ def check(config: RunConfig, place: str = "run") -> None:
             FEATURES.get(name, f"{place}: encoder.features")
     if config.valuator.units == 0 and not config.valuator.singletons:
         raise ConfigError(
-            f"{place}: valuator", "units is 0 and singletons is false, so nothing has a value",
+            f"{place}: valuator",
+            "units is 0 and singletons is false, so nothing has a value",
             "set units to at least 1 or singletons to true",
         )
     if config.training.warmup < 1 and "loss" in config.encoder.features:

@@ -23,25 +23,24 @@ import torch
 from torch import Tensor
 
 from dvr_ray.collective import Collective
+from dvr_ray.config.load import config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import RunError
-from dvr_ray.metrics import parse
 from dvr_ray.seeding import generator
 from dvr_ray.state import prefixed, under
 from dvr_ray.training import checkpoint
 from dvr_ray.training.build import Parts, build
 from dvr_ray.training.checkpoint import Progress
-from dvr_ray.training.evaluation import Evaluator, mean_per_user
+from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.learner import EpochPlan, Learner, LossRecord
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
+from dvr_ray.training.selecting import ModelSelection
 from dvr_ray.training.watch import Watch
 from dvr_ray.weightings import Horizon
 
 __all__ = ["Trainer"]
-
-EVALUATED = ("ndcg@20", "recall@20")
 
 
 @dataclass(frozen=True)
@@ -86,23 +85,18 @@ class Trainer:
         self._control: Learner | None = None
         self._replicas: list[Learner] = []
         self._record = LossRecord(len(data.train), collective)
-        names = [config.training.metric, *metrics, *EVALUATED]
-        self._metrics = list(dict.fromkeys(name.lower() for name in names))
         self._evaluator = Evaluator(
             [data.train], {"reward": data.reward, "selection": data.selection}, collective
         )
         self._meter = RewardMeter(config, data, self._evaluator)
-        self._triplet = tuple(
-            torch.from_numpy(column).to(device) for column in (data.train.users, data.train.items)
-        )
+        self._users = torch.from_numpy(data.train.users).to(device)
+        self._items = torch.from_numpy(data.train.items).to(device)
         self._progress = Progress(0, 0, None, 0, {}, 0, 0.0, [])
-        self._best: dict[str, Tensor] = {}
+        self._selection = ModelSelection(self._evaluator, config.training.metric, metrics)
 
     @property
     def identity(self) -> dict[str, str]:
         """What a checkpoint of this run belongs to."""
-        from dvr_ray.config.load import config_hash
-
         return {"config": config_hash(self.config), "data": self.data.fingerprint}
 
     def fit(self, folder: Path, reporter: Reporter) -> Progress:
@@ -143,7 +137,7 @@ class Trainer:
 
     def load_best(self) -> Learner:
         """Return the main learner with the weights of the best epoch."""
-        self._main.backbone.load_state_dict(self._best)
+        self._main.backbone.load_state_dict(self._selection.best)
         return self._main
 
     def value_rows(self, partitions: int = 4) -> tuple[Tensor, Tensor] | None:
@@ -177,10 +171,11 @@ class Trainer:
             row = self._bilevel()
         if not np.isfinite(row["loss"]):
             raise RunError(
-                f"epoch {self._progress.epoch}", f"the loss is {row['loss']}",
+                f"epoch {self._progress.epoch}",
+                f"the loss is {row['loss']}",
                 "lower training.lr or raise training.l2",
             )
-        self._select(row)
+        self._selection.judge(row, self._main, self._control, self._progress)
         return row
 
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
@@ -210,13 +205,13 @@ class Trainer:
             ]
         if self._control is None and self.config.policy.gate:
             self._control = self._copy(self._main)
-        losses = [self._run_horizon(group) for group in groups]
-        monitors = losses[-1][1]
+        ended = [self._run_horizon(group) for group in groups]
+        monitors = ended[-1][1]
         self._progress.epoch += groups[0].epochs
         return {
             "epoch": self._progress.epoch,
             "phase": "bilevel",
-            "loss": float(np.mean([loss for loss, _ in losses])),
+            "loss": float(np.mean([loss for loss, _ in ended])),
             "keep_rate": monitors["keep_rate"],
             "reward": {self.config.adapter.reward: monitors["baseline"]},
             "monitors": monitors,
@@ -270,43 +265,16 @@ class Trainer:
         copy.load_tensors(learner.tensors())
         return copy
 
-    def _select(self, row: dict[str, Any]) -> None:
-        """Measure validation-selection, apply the gate, and remember the best."""
-        selection = self._measure(self._main)
-        adopted = self._main
-        if self._control is not None:
-            keep_all = self._measure(self._control)
-            row |= {"valued": selection, "keep_all": keep_all, "adopted": "valued"}
-            if self._oriented(keep_all) > self._oriented(selection):
-                selection, adopted, row["adopted"] = keep_all, self._control, "keep-all"
-        row["selection"] = selection
-        score = self._oriented(selection)
-        progress = self._progress
-        if progress.best is None or score > progress.best:
-            progress.best, progress.best_epoch = score, progress.epoch
-            progress.best_metrics, progress.stale = selection, 0
-            self._best = {k: v.detach().clone() for k, v in adopted.backbone.state_dict().items()}
-        else:
-            progress.stale += 1
-
-    def _measure(self, learner: Learner) -> dict[str, float]:
-        found = self._evaluator.per_user(learner.backbone, {"selection": self._metrics})
-        return {name: mean_per_user(values) for name, values in found["selection"].items()}
-
-    def _oriented(self, metrics: dict[str, float]) -> float:
-        name = self.config.training.metric.lower()
-        return metrics[name] if parse(name).higher_is_better else -metrics[name]
-
     def _cut(self, purpose: str, counter: int) -> list[Tensor]:
         """Cut a random order of all training rows into batches."""
         order = torch.randperm(
             len(self.data.train), generator=generator(self.config.seed, purpose, counter)
         )
-        return list(order.split(self.config.training.batch_size))
+        return list(torch.split(order, self.config.training.batch_size))
 
     def _plan(self, batches: list[Tensor], counter: int) -> EpochPlan:
         drawn = self._parts.negatives.sample(generator(self.config.seed, "negatives", counter))
-        return EpochPlan(batches, *self._triplet, drawn.to(self._device))
+        return EpochPlan(batches, self._users, self._items, drawn.to(self._device))
 
     def _horizon(self, batches: list[Tensor], number: int, *counters: int) -> Horizon:
         seed = generator(self.config.seed, "fixed negatives", number, *counters)
@@ -323,7 +291,7 @@ class Trainer:
             return self._main.backbone.embeddings(users.to(self._device), items.to(self._device))
 
     def _tensors(self) -> dict[str, Tensor]:
-        state = prefixed("main", self._main.tensors()) | prefixed("best", self._best)
+        state = prefixed("main", self._main.tensors()) | prefixed("best", self._selection.best)
         state |= prefixed("weighting", self.weighting.tensors())
         if self._control is not None:
             state |= prefixed("control", self._control.tensors())
@@ -337,10 +305,9 @@ class Trainer:
         stored = checkpoint.load(saved[0], self.identity)
         self._progress = stored.progress
         self._main.load_tensors(under("main", stored.tensors))
-        self._best = under("best", stored.tensors)
+        self._selection.best = under("best", stored.tensors)
         self.weighting.load_tensors(under("weighting", stored.tensors))
         self._record.mean = stored.tensors["losses"]
         if control := under("control", stored.tensors):
             self._control = self._parts.learner(0)
             self._control.load_tensors(control)
-

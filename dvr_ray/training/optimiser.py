@@ -34,7 +34,7 @@ class BackboneOptimiser:
 
     def __init__(self, backbone: Backbone, lr: float, collective: Collective) -> None:
         self._collective = collective
-        self._tables = [m.weight for m in backbone.modules() if _is_sparse(m)]
+        self._tables = _sparse_tables(backbone)
         known = {id(table) for table in self._tables}
         self._dense = [p for p in backbone.parameters() if id(p) not in known]
         self._optimisers: list[torch.optim.Optimizer] = []
@@ -78,8 +78,12 @@ class BackboneOptimiser:
             load_optimiser(optimiser, under(str(number), state))
 
 
-def _is_sparse(module: nn.Module) -> bool:
-    return isinstance(module, nn.Embedding) and module.sparse
+def _sparse_tables(backbone: Backbone) -> list[Tensor]:
+    return [
+        module.weight
+        for module in backbone.modules()
+        if isinstance(module, nn.Embedding) and module.sparse
+    ]
 
 
 def mean_tensors(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:

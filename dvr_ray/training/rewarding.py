@@ -10,7 +10,7 @@ from dvr_ray.backbones import Backbone
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.metrics import parse
-from dvr_ray.negatives.uniform import Params, Uniform
+from dvr_ray.negatives.uniform import Uniform, UniformParams
 from dvr_ray.seeding import generator, numpy_generator
 from dvr_ray.training.evaluation import Evaluator
 
@@ -69,5 +69,5 @@ def _held_out_negatives(seed: int, data: TrialData) -> Tensor:
         data.train.num_users,
         data.train.num_items,
     )
-    drawn = Uniform(Params(), both).sample(generator(seed, "held-out negatives"))
+    drawn = Uniform(UniformParams(), both).sample(generator(seed, "held-out negatives"))
     return drawn[torch.from_numpy(np.searchsorted(both.keys, data.reward.keys))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 __all__ = ["Watch"]
@@ -37,7 +38,7 @@ class Watch:
         metric = next(iter(row["selection"].values()))
         self._history.append((row["loss"], metric))
         last = self._history[-5:]
-        steps = list(zip(last, last[1:], strict=False))
+        steps = list(pairwise(last))
         return len(steps) == 4 and all(b[0] < a[0] and b[1] < a[1] for a, b in steps)
 
 

@@ -121,7 +121,8 @@ def _train_all(requests: list[RunRequest], plan: Plan, data: TrialData, concurre
     except ray.exceptions.RayTaskError as error:
         cause = error.cause if error.cause is not None else error
         raise RunError(
-            str(Path(plan.folder) / "final"), f"retraining the winner failed ({cause})",
+            str(Path(plan.folder) / "final"),
+            f"retraining the winner failed ({cause})",
             "mend it and use --resume",
         ) from error
 

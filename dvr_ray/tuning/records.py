@@ -156,9 +156,8 @@ def mirror_study(records: Sequence[TrialRecord], space: SearchSpace, path: Path)
     temporary = path.with_name(f".{path.name}")
     temporary.unlink(missing_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    directions = [
-        "maximize" if parse(n).higher_is_better else "minimize" for n in space.tune.objectives
-    ]
+    up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
+    directions = [up if parse(n).higher_is_better else down for n in space.tune.objectives]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
@@ -267,5 +266,3 @@ def space_hash(space: SearchSpace) -> str:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-

@@ -26,7 +26,7 @@ DRIVER_BYTES = 1 << 20
 STORED = "tune"
 
 
-class Budget(Stopper):
+class Budget(Stopper):  # type: ignore[misc]
     """Ends the search when its minutes are spent, over all resumptions together.
 
     Parameters
@@ -67,9 +67,7 @@ class TrialEvents(Callback):  # type: ignore[misc]
         number = self._numbers.setdefault(trial.trial_id, len(self._numbers))
         self._on_event(number, status, metrics)
 
-    def on_trial_start(
-        self, iteration: int, trials: list[Any], trial: Any, **info: Any
-    ) -> None:
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial begins."""
         self._tell(trial, "running", {})
 
@@ -79,15 +77,11 @@ class TrialEvents(Callback):  # type: ignore[misc]
         """A trial reports."""
         self._tell(trial, "running", result)
 
-    def on_trial_complete(
-        self, iteration: int, trials: list[Any], trial: Any, **info: Any
-    ) -> None:
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ends."""
         self._tell(trial, "done", trial.last_result or {})
 
-    def on_trial_error(
-        self, iteration: int, trials: list[Any], trial: Any, **info: Any
-    ) -> None:
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial fails."""
         self._tell(trial, "failed", {})
 

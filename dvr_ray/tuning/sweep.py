@@ -152,8 +152,12 @@ def _search(
     started = time.monotonic()
     events = TrialEvents(request.on_event)
     tuner = make_tuner(
-        plan, trainable, data, fits,
-        Budget(manifest.seconds_spent, plan.space.tune.minutes), events,
+        plan,
+        trainable,
+        data,
+        fits,
+        Budget(manifest.seconds_spent, plan.space.tune.minutes),
+        events,
     )
     try:
         grid = tuner.fit()
@@ -210,7 +214,8 @@ def _check_folder(space: SearchSpace, folder: Path, resume: bool) -> None:
         if not leftovers:
             return
         raise ConfigError(
-            str(folder), f"the folder isn't empty and holds no sweep, got {sorted(leftovers)[0]}",
+            str(folder),
+            f"the folder isn't empty and holds no sweep, got {sorted(leftovers)[0]}",
             "use another --out",
         )
     found = Manifest(folder).content.get("space_hash")
@@ -221,7 +226,9 @@ def _check_folder(space: SearchSpace, folder: Path, resume: bool) -> None:
             "use another --out, or the YAML and --set that it was started with",
         )
     if not resume:
-        raise ConfigError(str(folder), "holds this sweep already", "add --resume or use another --out")
+        raise ConfigError(
+            str(folder), "holds this sweep already", "add --resume or use another --out"
+        )
 
 
 def _without_repeats(records: list[TrialRecord]) -> list[TrialRecord]:
@@ -239,5 +246,3 @@ def _one_line(error: BaseException) -> str:
         return str(cause)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return lines[-1] if lines else type(cause).__name__
-
-

@@ -48,9 +48,17 @@ def build_encoder(
     """
     if config.name == "none":
         return Encoder(nn.Identity(), inputs + 1)
-    first, second = nn.Linear(inputs, config.hidden), nn.Linear(config.hidden, config.size)
+    first = _linear(inputs, config.hidden, generator, dtype)
+    second = _linear(config.hidden, config.size, generator, dtype)
+    return Encoder(nn.Sequential(first, nn.ReLU(), second), config.size + 1)
+
+
+def _linear(inputs: int, outputs: int, generator: torch.Generator, dtype: torch.dtype) -> nn.Linear:
+    layer: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+        nn.Linear, inputs, outputs, dtype=dtype
+    )
+    weight = torch.randn(outputs, inputs, generator=generator, dtype=torch.float64)
     with torch.no_grad():
-        for layer in (first, second):
-            layer.weight.normal_(0, layer.in_features**-0.5, generator=generator)
-            layer.bias.zero_()
-    return Encoder(nn.Sequential(first, nn.ReLU(), second).to(dtype), config.size + 1)
+        layer.weight.copy_(weight * inputs**-0.5)
+        layer.bias.zero_()
+    return layer

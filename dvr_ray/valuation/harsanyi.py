@@ -50,7 +50,7 @@ __all__ = ["HarsanyiValuator", "Valuation"]
 LOWEST, HIGHEST = 0.02, 0.98
 """Rates of membership over which the thresholds of layer 1 are spread."""
 TIED = 1e-5
-"""Gate scores nearer than this, in units of their root mean square, are told apart by no threshold."""
+"""Gate scores nearer than this, in units of their root mean square, count as tied."""
 
 
 @dataclass(frozen=True)

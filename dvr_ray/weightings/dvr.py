@@ -29,7 +29,7 @@ from dvr_ray.weightings.weighting import WEIGHTINGS, Horizon, Weighting, Weighti
 __all__ = ["Dvr"]
 
 
-class Params(Strict):
+class DvrParams(Strict):
     """Fields of ``method: {name: dvr}``: none; see valuator, policy and adapter."""
 
 
@@ -49,7 +49,7 @@ class _Drawn:
 class Dvr(Weighting):
     """Select triplets by the Shapley values of a learned HarsanyiNet."""
 
-    Params = Params
+    Params = DvrParams
 
     def __init__(self, parts: WeightingParts) -> None:
         super().__init__(parts)
@@ -90,7 +90,8 @@ class Dvr(Weighting):
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
         """Return the rows that the replica's mask keeps."""
-        return rows[self._kept[replica, rows]]
+        kept: Tensor = rows[self._kept[replica, rows]]
+        return kept
 
     def end(self, horizon: Horizon, rewards: Tensor) -> dict[str, Any]:
         """Pay the rows and teach the valuator."""
@@ -184,7 +185,7 @@ class Dvr(Weighting):
         """Per-sample terms: sums over own samples / global B."""
         odds = self._odds(valuation)
         rows = outcome.rows[columns]
-        loss = self.parts.adapter.loss(valuation.values, odds, rows, columns, outcome)
+        loss: Tensor = self.parts.adapter.loss(valuation.values, odds, rows, columns, outcome)
         bonus = self.parts.config.policy.entropy * entropy(odds).sum()
         return (loss - bonus) / total
 

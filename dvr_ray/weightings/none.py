@@ -8,7 +8,7 @@ from dvr_ray.weightings.weighting import WEIGHTINGS, Weighting
 __all__ = ["KeepAll"]
 
 
-class Params(Strict):
+class KeepAllParams(Strict):
     """Fields of ``method: {name: bpr}``: none."""
 
 
@@ -16,4 +16,4 @@ class Params(Strict):
 class KeepAll(Weighting):
     """Train with every triplet, as plain BPR does."""
 
-    Params = Params
+    Params = KeepAllParams

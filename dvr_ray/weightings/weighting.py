@@ -96,6 +96,7 @@ class Weighting(ABC):
 
     def begin(self, horizon: Horizon) -> None:
         """Prepare a horizon, before any replica trains."""
+        return
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
         """Return those of the rows, shape (b,), that a replica trains with."""
@@ -127,6 +128,7 @@ class Weighting(ABC):
 
     def load_tensors(self, state: dict[str, Tensor]) -> None:
         """Restore what `tensors` gave."""
+        return
 
 
 WEIGHTINGS: Registry[Weighting] = Registry("method", "dvr_ray.weightings")

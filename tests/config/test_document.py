@@ -190,7 +190,10 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(
     assert os.listdir(tmp_path) == ["x.yaml"]  # noqa: PTH208
 
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
+LETTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
+# The long ones are wider than a line and hold spaces, where a writer may fold.
+LONG = st.lists(st.text("ab :#'\"\\-\n", min_size=20, max_size=30), min_size=6, max_size=8)
+TEXTS = st.text(LETTERS, max_size=12) | LONG.map(" ".join)
 KEYS = TEXTS | st.sampled_from(["on", "null", "~", "<<", "=", "1e-4", "12", "true", "- a", "2001-01-01"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = st.recursive(

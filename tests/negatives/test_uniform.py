@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dvr_ray.data.interactions import Interactions
-from dvr_ray.negatives.uniform import Params, Uniform
+from dvr_ray.negatives.uniform import Uniform, UniformParams
 
 
 def _log(users: int, items: int, seed: int, share: float = 0.4) -> Interactions:
@@ -24,7 +24,7 @@ def _log(users: int, items: int, seed: int, share: float = 0.4) -> Interactions:
 @given(st.integers(1, 8), st.integers(2, 12), st.integers(0, 1000))
 def test_a_negative_is_never_a_positive(users: int, items: int, seed: int) -> None:
     train = _log(users, items, seed)
-    drawn = Uniform(Params(), train).sample(torch.Generator().manual_seed(seed)).numpy()
+    drawn = Uniform(UniformParams(), train).sample(torch.Generator().manual_seed(seed)).numpy()
     assert drawn.shape == (len(train),)
     assert drawn.min() >= 0 and drawn.max() < items
     assert not train.contains(train.users, drawn).any()
@@ -33,7 +33,7 @@ def test_a_negative_is_never_a_positive(users: int, items: int, seed: int) -> No
 def test_all_free_items_are_alike() -> None:
     """A free item of a user with f free ones and m rows is expected draws * m / f times."""
     train = _log(3, 9, seed=1)
-    sampler = Uniform(Params(), train)
+    sampler = Uniform(UniformParams(), train)
     counts = np.zeros((3, 9))
     draws = 3000
     for seed in range(draws):
@@ -48,7 +48,7 @@ def test_all_free_items_are_alike() -> None:
 
 
 def test_same_seed_same_negatives() -> None:
-    sampler = Uniform(Params(), _log(5, 20, seed=2))
+    sampler = Uniform(UniformParams(), _log(5, 20, seed=2))
     first, again, other = (
         sampler.sample(torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
     )

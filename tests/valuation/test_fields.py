@@ -46,7 +46,7 @@ def test_all_gradients_equal_the_dense_form(
         expected = _gradients(net, batch, term, dense=True)
         for name, gradient in expected.items():
             torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-10, msg=name)
-            assert gradient.any() or name.startswith("child") and depth == 1, name
+            assert gradient.any() or (name.startswith("child") and depth == 1), name
 
 
 def _gradients(

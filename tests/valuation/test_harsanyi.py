@@ -151,7 +151,7 @@ def test_the_game_is_not_additive() -> None:
 
 
 def test_dividends_live_on_unions_of_childrens_fields() -> None:
-    """A unit over the fields {0, 1} and {1, 2} pays samples 0, 1 and 2 a third each, not 1 alone."""
+    """A unit over the fields {0, 1} and {1, 2} pays 0, 1 and 2 a third each, not 1 alone."""
     net = HarsanyiValuator(2, 2, 2, singletons=True, dtype=torch.float64)
     with torch.no_grad():
         net.gates.copy_(torch.eye(2))

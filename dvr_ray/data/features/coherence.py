@@ -20,6 +20,6 @@ class Coherence(Feature):
         train = context.train
         user = np.bincount(train.users, context.by_item.plain_mean, train.num_users)
         item = np.bincount(train.items, context.by_user.plain_mean, train.num_items)
-        user /= np.maximum(train.user_counts, 1)
-        item /= np.maximum(train.item_counts, 1)
+        user = user / np.maximum(train.user_counts, 1)
+        item = item / np.maximum(train.item_counts, 1)
         return np.stack([user[train.users], item[train.items]], axis=1)

@@ -19,4 +19,5 @@ class Counts(Feature):
         """Return the two columns."""
         train = context.train
         user, item = train.user_counts[train.users], train.item_counts[train.items]
-        return np.log(np.stack([user, item], axis=1))
+        logs: np.ndarray = np.log(np.stack([user, item], axis=1))
+        return logs

@@ -1,0 +1,61 @@
+"""What all figures share: an empty figure in the house's look, colours, and safe labels.
+
+Colours of text, grid and background are left to the page, which knows whether it is dark.
+Every trace is drawn as SVG: a browser without WebGL shows the whole page.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import plotly.graph_objects as go
+
+__all__ = ["ACCENT", "BAD", "CYCLE", "MUTED", "SECOND", "THIRD", "blank", "label", "line"]
+
+ACCENT, SECOND, THIRD = "#3b7dd8", "#e08a1e", "#2a9d74"
+BAD, MUTED = "#d1495b", "#8a8f98"
+CYCLE = (ACCENT, SECOND, THIRD, "#8a63d2", BAD, "#5aa9c7", "#b07d4f", "#c26fb0")
+
+
+def blank(x: str = "", y: str = "", *, height: int = 360, **layout: Any) -> go.Figure:
+    """Return an empty figure.
+
+    Parameters
+    ----------
+    x, y : str
+        Titles of the axes.
+    height : int
+        In pixels; the width is the page's.
+    **layout
+        Further fields of plotly's layout.
+    """
+    figure = go.Figure(layout={"template": "none"})
+    figure.update_layout(
+        height=height,
+        autosize=True,
+        margin={"l": 60, "r": 16, "t": 12, "b": 44},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13},
+        hovermode="closest",
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        xaxis={"title": {"text": label(x)}, "automargin": True, "zeroline": False},
+        yaxis={"title": {"text": label(y)}, "automargin": True, "zeroline": False},
+    )
+    figure.update_layout(**layout)
+    return figure
+
+
+def line(
+    figure: go.Figure, x: Any, y: Any, name: str, color: str, *, width: float = 2, **more: Any
+) -> None:
+    """Add a line; ``more`` are further fields of plotly's scatter."""
+    style = {"color": color, "width": width, **more.pop("line", {})}
+    fields = {"mode": "lines", "name": label(name), "line": style} | more
+    figure.add_trace(go.Scatter(x=list(x), y=list(y), **fields))
+
+
+def label(text: str) -> str:
+    """Make a text safe for plotly, which reads labels as a kind of HTML."""
+    return html.escape(text, quote=False)

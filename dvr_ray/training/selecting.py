@@ -1,0 +1,78 @@
+"""Model selection on validation-selection: the do-no-harm gate, the best epoch, the patience."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from dvr_ray.metrics import parse
+from dvr_ray.training.checkpoint import Progress
+from dvr_ray.training.evaluation import Evaluator, mean_per_user
+from dvr_ray.training.learner import Learner
+
+__all__ = ["ModelSelection"]
+
+ALWAYS = ("ndcg@20", "recall@20")
+
+
+class ModelSelection:
+    """Measures models, adopts the better one and remembers the best weights.
+
+    Parameters
+    ----------
+    evaluator : Evaluator
+        Knows the part under the name ``selection``.
+    metric : str
+        Decides.
+    others : sequence of str
+        Measured beside it.
+    """
+
+    def __init__(self, evaluator: Evaluator, metric: str, others: tuple[str, ...]) -> None:
+        self._evaluator = evaluator
+        self._metric = metric.lower()
+        names = [metric, *others, *ALWAYS]
+        self._names = list(dict.fromkeys(name.lower() for name in names))
+        self._sign = 1 if parse(metric).higher_is_better else -1
+        self.best: dict[str, Tensor] = {}
+
+    def judge(
+        self, row: dict[str, Any], main: Learner, control: Learner | None, progress: Progress
+    ) -> None:
+        """Measure, apply the gate, and update row and progress.
+
+        Parameters
+        ----------
+        row : dict
+            The report; gets ``selection``, and with a control ``valued``, ``keep_all`` and
+            ``adopted``.
+        main : Learner
+            The model trained on the selected triplets.
+        control : Learner or None
+            The model trained on all triplets; whichever selects better is adopted.
+        progress : Progress
+            Gets the best epoch and its metrics.
+        """
+        selection, adopted = self._measure(main), main
+        if control is not None:
+            keep_all = self._measure(control)
+            row |= {"valued": selection, "keep_all": keep_all, "adopted": "valued"}
+            if self._oriented(keep_all) > self._oriented(selection):
+                selection, adopted, row["adopted"] = keep_all, control, "keep-all"
+        row["selection"] = selection
+        score = self._oriented(selection)
+        if progress.best is None or score > progress.best:
+            progress.best, progress.best_epoch = score, progress.epoch
+            progress.best_metrics, progress.stale = selection, 0
+            weights = adopted.backbone.state_dict()
+            self.best = {name: tensor.detach().clone() for name, tensor in weights.items()}
+        else:
+            progress.stale += 1
+
+    def _measure(self, learner: Learner) -> dict[str, float]:
+        found = self._evaluator.per_user(learner.backbone, {"selection": self._names})
+        return {name: mean_per_user(values) for name, values in found["selection"].items()}
+
+    def _oriented(self, metrics: dict[str, float]) -> float:
+        return self._sign * metrics[self._metric]

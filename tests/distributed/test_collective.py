@@ -1,0 +1,95 @@
+"""What a gloo group of three adds up and gathers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+from gloo import run_group
+from torch import Tensor
+
+from dvr_ray.collective import OneProcess
+from dvr_ray.distributed.collective import TorchCollective
+
+
+def everything() -> dict[str, Any]:
+    """Run in each process: rank r holds r + 1 rows, except the last, which holds none."""
+    group = TorchCollective()
+    own = torch.tensor([1.0, 10.0], dtype=torch.float64) * (group.rank + 1)
+    own.requires_grad_()
+    total = group.sum(own)
+    # Weights differ between workers: d/d own = the sum of all workers' weights.
+    (total * (group.rank + 1)).sum().backward()
+    counts = torch.tensor([group.rank, 1])
+    returned = group.sum_(counts)
+    strided = torch.arange(6.0).reshape(2, 3).T[:, :1].clone().expand(3, 2)
+    rows = torch.arange(0 if group.rank == 2 else group.rank + 1) + 10 * group.rank
+    values = rows[:, None].double() * torch.tensor([1.0, -1.0], dtype=torch.float64)
+    none = torch.zeros(0, dtype=torch.int64)
+    return {
+        "rank": group.rank,
+        "size": group.size,
+        "total": total.detach(),
+        "gradient": own.grad,
+        "counts": counts,
+        "in place": returned is counts,
+        "strided": group.sum(strided),
+        "rows": group.gather_rows(rows, values),
+        "nothing": group.gather_rows(none, torch.zeros(0, 4)),
+        "own": own.detach(),
+    }
+
+
+@pytest.fixture(scope="module")
+def group_of_three() -> list[dict[str, Any]]:
+    return run_group(everything, 3)
+
+
+def test_workers_know_their_place(group_of_three: list[dict[str, Any]]) -> None:
+    assert [result["rank"] for result in group_of_three] == [0, 1, 2]
+    assert [result["size"] for result in group_of_three] == [3, 3, 3]
+
+
+def test_sum_adds_forward_and_backward(group_of_three: list[dict[str, Any]]) -> None:
+    """1 + 2 + 3 = 6 of what each holds, and of the gradients that flow in."""
+    for rank, result in enumerate(group_of_three):
+        assert result["total"].tolist() == [6.0, 60.0]
+        assert result["gradient"].tolist() == [6.0, 6.0]
+        assert result["own"].tolist() == [rank + 1.0, 10.0 * (rank + 1)], "the input is unchanged"
+        assert torch.equal(result["strided"], 3 * torch.arange(3.0)[:, None].expand(3, 2))
+
+
+def test_sum_in_place_returns_its_argument(group_of_three: list[dict[str, Any]]) -> None:
+    for result in group_of_three:
+        assert result["counts"].tolist() == [3, 3]
+        assert result["in place"]
+
+
+def test_rows_are_gathered_in_order_of_rank(group_of_three: list[dict[str, Any]]) -> None:
+    for result in group_of_three:
+        rows, values = result["rows"]
+        assert rows.tolist() == [0, 10, 11] and rows.dtype == torch.int64
+        assert values.tolist() == [[0.0, -0.0], [10.0, -10.0], [11.0, -11.0]]
+        assert values.dtype == torch.float64
+        assert [part.shape for part in result["nothing"]] == [(0,), (0, 4)]
+
+
+def fails_on_the_last(rank_that_fails: int) -> Tensor:
+    group = TorchCollective()
+    if group.rank == rank_that_fails:
+        raise RuntimeError(f"worker {group.rank} can't go on")
+    return group.sum_(torch.ones(1))
+
+
+def test_a_workers_failure_reaches_the_caller() -> None:
+    with pytest.raises(mp.ProcessRaisedException, match="worker 1 can't go on"):
+        run_group(fails_on_the_last, 2, 1)
+
+
+def test_one_process_sums_to_its_argument() -> None:
+    group, values = OneProcess(), torch.arange(3.0)
+    assert (group.rank, group.size) == (0, 1)
+    assert group.sum(values) is values and group.sum_(values) is values
+    assert group.gather_rows(values, values[:, None])[0] is values
