@@ -1,5 +1,6 @@
 """Reading logs, the four disjoint parts, planted noise and features."""
 
 from dvr_ray.data.interactions import Dataset, Interactions, SealedTest, TrialData
+from dvr_ray.data.prepare import prepare
 
-__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData"]
+__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData", "prepare"]

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.cache import load_dataset
-from dvr_ray.data.features import FEATURES, static_features
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.data.split import split
 
@@ -25,6 +24,9 @@ def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
     config : RunConfig
         Reads ``data``, ``split`` and ``encoder.features``.
     """
+    # Here, since the features' statistics are slow to import and the package re-exports this.
+    from dvr_ray.data.features import FEATURES, static_features
+
     data, test = split(load_dataset(config.data), config.split, config.data.noise, config.data.seed)
     if config.method.name == "bpr":
         return data, test

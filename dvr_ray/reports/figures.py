@@ -11,11 +11,23 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-__all__ = ["ACCENT", "BAD", "CYCLE", "MUTED", "SECOND", "THIRD", "blank", "label", "line"]
+__all__ = [
+    "ACCENT",
+    "BAD",
+    "CYCLE",
+    "MUTED",
+    "SECOND",
+    "THIRD",
+    "blank",
+    "label",
+    "line",
+    "whole_steps",
+]
 
 ACCENT, SECOND, THIRD = "#3b7dd8", "#e08a1e", "#2a9d74"
 BAD, MUTED = "#d1495b", "#8a8f98"
 CYCLE = (ACCENT, SECOND, THIRD, "#8a63d2", BAD, "#5aa9c7", "#b07d4f", "#c26fb0")
+FEW = 9
 
 
 def blank(x: str = "", y: str = "", *, height: int = 360, **layout: Any) -> go.Figure:
@@ -40,8 +52,8 @@ def blank(x: str = "", y: str = "", *, height: int = 360, **layout: Any) -> go.F
         font={"family": "system-ui, sans-serif", "size": 13},
         hovermode="closest",
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        xaxis={"title": {"text": label(x)}, "automargin": True, "zeroline": False},
-        yaxis={"title": {"text": label(y)}, "automargin": True, "zeroline": False},
+        xaxis=_axis(x),
+        yaxis=_axis(y),
     )
     figure.update_layout(**layout)
     return figure
@@ -56,6 +68,17 @@ def line(
     figure.add_trace(go.Scatter(x=list(x), y=list(y), **fields))
 
 
+def whole_steps(figure: go.Figure, last: int) -> None:
+    """Keep plotly from marking halves of a few epochs or trials."""
+    if last <= FEW:
+        figure.update_xaxes(dtick=1)
+
+
 def label(text: str) -> str:
     """Make a text safe for plotly, which reads labels as a kind of HTML."""
     return html.escape(text, quote=False)
+
+
+def _axis(title: str) -> dict[str, Any]:
+    text = {"text": label(title), "font": {"size": 13}}
+    return {"title": text, "automargin": True, "zeroline": False, "exponentformat": "e"}

@@ -53,8 +53,11 @@ def parallel(sweep: SweepResults) -> go.Figure | None:
     for place in np.argsort(ranks):
         share = float(ranks[place] / max(len(trials) - 1, 1))
         _draw(figure, axes, int(place), trials[place], share)
-    for number, axis in enumerate(axes):
-        _label_axis(figure, axis, number)
+    # Adding them one by one would check all those before anew.
+    figure.update_layout(
+        shapes=[_axis_line(number) for number in range(len(axes))],
+        annotations=[note for number, axis in enumerate(axes) for note in _notes(axis, number)],
+    )
     figure.update_xaxes(visible=False, range=[-0.1, len(axes) - 1 + 0.05], fixedrange=True)
     figure.update_yaxes(visible=False, range=[ABSENT - 0.05, 1.04], fixedrange=True)
     return figure
@@ -80,36 +83,36 @@ def _draw(figure: go.Figure, axes: Sequence[_Axis], place: int, trial: Trial, sh
     )
 
 
-def _label_axis(figure: go.Figure, axis: _Axis, number: int) -> None:
-    figure.add_shape(
-        type="line", x0=number, x1=number, y0=0, y1=1, line={"color": MUTED, "width": 1.5}
-    )
+def _axis_line(number: int) -> dict[str, Any]:
+    ends = {"x0": number, "x1": number, "y0": 0, "y1": 1}
+    return {"type": "line", "line": {"color": MUTED, "width": 1.5}, **ends}
+
+
+def _notes(axis: _Axis, number: int) -> list[dict[str, Any]]:
+    """Name an axis above it and its ticks beside it."""
     family, dot, leaf = axis.name.rpartition(".")
-    figure.add_annotation(
-        x=number, y=1.04, yanchor="bottom", showarrow=False, align="left", xanchor="left",
-        xshift=-12, text=f"{label(family)}{dot}<br><b>{label(leaf)}</b>" if dot else
-        f"<b>{label(leaf)}</b>",
-    )
+    name = f"{label(family)}{dot}<br><b>{label(leaf)}</b>" if dot else f"<b>{label(leaf)}</b>"
+    common = {"x": number, "xanchor": "left", "align": "left", "showarrow": False}
+    title = {"y": 1.04, "yanchor": "bottom", "xshift": -12, "text": name, **common}
     ticks = [*axis.ticks, (ABSENT, "not searched")] if ABSENT in axis.heights else axis.ticks
-    for height, text in ticks:
-        figure.add_annotation(
-            x=number, y=height, xanchor="left", xshift=5, showarrow=False,
-            text=label(text), font={"size": 11}, bgcolor="rgba(128,128,128,0.16)", borderpad=1,
-        )
+    beside = {"xshift": 5, "font": {"size": 11}, "bgcolor": "rgba(128,128,128,0.16)", **common}
+    return [title, *({"y": height, "text": label(text), **beside} for height, text in ticks)]
 
 
 def _field_axis(name: str, distribution: Distribution, trials: Sequence[Trial]) -> _Axis:
-    values = [trial.config.get(name) for trial in trials]
     if distribution.choice is not None:
-        return _choice_axis(name, distribution.choice, values)
+        return _choice_axis(name, distribution.choice, trials)
+    values = [trial.config.get(name) for trial in trials]
     low, high = distribution.bounds or (0, 0)
     log = distribution.log or (low > 0 and high / low > 100)
     return _number_axis(name, values, (low, high), log, whole=distribution.int_ is not None)
 
 
-def _choice_axis(name: str, choices: Sequence[Any], values: Sequence[Any]) -> _Axis:
+def _choice_axis(name: str, choices: tuple[Any, ...], trials: Sequence[Trial]) -> _Axis:
     spread = max(len(choices) - 1, 1)
-    heights = [ABSENT if v is None else list(choices).index(v) / spread for v in values]
+    heights = [
+        choices.index(t.config[name]) / spread if name in t.config else ABSENT for t in trials
+    ]
     return _Axis(name, [(n / spread, str(choice)) for n, choice in enumerate(choices)], heights)
 
 

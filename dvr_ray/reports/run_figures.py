@@ -11,7 +11,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dvr_ray.reports.auc import Separation
-from dvr_ray.reports.figures import ACCENT, CYCLE, MUTED, SECOND, THIRD, blank, line
+from dvr_ray.reports.figures import (
+    ACCENT,
+    CYCLE,
+    MUTED,
+    SECOND,
+    THIRD,
+    blank,
+    line,
+    whole_steps,
+)
 from dvr_ray.reports.results import RunResults
 from dvr_ray.reports.stored import Report
 
@@ -63,9 +72,7 @@ def monitors(reports: Sequence[Report]) -> dict[str, go.Figure]:
             found[name] = _series(
                 {
                     f"{name} {place}": [
-                        (epoch, numbers[place])
-                        for epoch, numbers in points
-                        if place < len(numbers)
+                        (epoch, numbers[place]) for epoch, numbers in points if place < len(numbers)
                     ]
                     for place in range(width)
                 }
@@ -82,21 +89,23 @@ def distributions(values: pd.DataFrame) -> dict[str, go.Figure]:
 def roc(found: Sequence[Separation]) -> go.Figure:
     """Draw the ROC of every score, its AUC in the legend."""
     figure = blank(
-        "share of planted rows above the threshold", "share of real rows above it",
-        height=560, legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"},
+        "share of planted rows above the threshold",
+        "share of real rows above it",
+        height=560,
+        legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"},
     )
     for number, separation in enumerate(found):
         line(
             figure,
             np.round(separation.false_rate, 4),
             np.round(separation.true_rate, 4),
-            f"{separation.name} {separation.described}",
+            f"{separation.name}: {separation.described}",
             CYCLE[number % len(CYCLE)],
             width=3.5 if number == 0 else 1.6,
             line={"dash": "solid" if number == 0 else "dash" if number < 3 else "dot"},
             hoverinfo="name",
         )
-    line(figure, [0, 1], [0, 1], "chance .50", MUTED, width=1, hoverinfo="skip")
+    line(figure, [0, 1], [0, 1], "chance: .50", MUTED, width=1, hoverinfo="skip")
     figure.update_layout(xaxis_range=[0, 1], yaxis_range=[0, 1.005])
     return figure
 
@@ -130,6 +139,7 @@ def _series(
             marker={"size": 4},
             hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
         )
+    whole_steps(figure, max((epoch for points in lines.values() for epoch, _ in points), default=0))
     return figure
 
 

@@ -7,7 +7,16 @@ from itertools import combinations
 
 import plotly.graph_objects as go
 
-from dvr_ray.reports.figures import ACCENT, BAD, MUTED, SECOND, blank, label, line
+from dvr_ray.reports.figures import (
+    ACCENT,
+    BAD,
+    MUTED,
+    SECOND,
+    blank,
+    label,
+    line,
+    whole_steps,
+)
 from dvr_ray.reports.results import SweepResults
 from dvr_ray.reports.summary import short
 from dvr_ray.reports.trials import Trial
@@ -40,6 +49,7 @@ def history(sweep: SweepResults, objective: str) -> go.Figure:
             )
     _best_so_far(figure, sweep, objective)
     _plain_run(figure, sweep, objective)
+    whole_steps(figure, len(sweep.trials))
     return figure
 
 
@@ -93,6 +103,7 @@ def curves(sweep: SweepResults, objective: str) -> go.Figure:
             hovertemplate=f"trial {number}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         )
         named = named or not special
+    whole_steps(figure, max((r.epoch for c in sweep.curves.values() for r in c), default=0))
     return figure
 
 
@@ -129,8 +140,13 @@ def _best_so_far(figure: go.Figure, sweep: SweepResults, objective: str) -> None
     if numbers:
         last = max(trial.number for trial in sweep.trials)
         line(
-            figure, [*numbers, last], [*best, best[-1]], "best finished so far", ACCENT,
-            line={"shape": "hv"}, hoverinfo="skip",
+            figure,
+            [*numbers, last],
+            [*best, best[-1]],
+            "best finished so far",
+            ACCENT,
+            line={"shape": "hv"},
+            hoverinfo="skip",
         )
 
 
@@ -141,8 +157,14 @@ def _plain_run(figure: go.Figure, sweep: SweepResults, objective: str) -> None:
         level = plain.objectives[objective]
         ends = [0, max(trial.number for trial in sweep.trials)]
         line(
-            figure, ends, [level, level], "trial 0, the plain run", SECOND,
-            width=1.5, line={"dash": "dot"}, hoverinfo="skip",
+            figure,
+            ends,
+            [level, level],
+            "trial 0, the plain run",
+            SECOND,
+            width=1.5,
+            line={"dash": "dot"},
+            hoverinfo="skip",
         )
 
 

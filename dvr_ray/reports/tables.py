@@ -57,9 +57,7 @@ def final_rows(sweep: SweepResults) -> list[FinalRow]:
     return [_final_row(metric, final.method, final.test) for metric in metrics]
 
 
-def _final_row(
-    metric: str, method: str, test: dict[str, dict[str, tuple[float, ...]]]
-) -> FinalRow:
+def _final_row(metric: str, method: str, test: dict[str, dict[str, tuple[float, ...]]]) -> FinalRow:
     values = {name: found[metric] for name, found in test.items() if metric in found}
     summaries = {name: summarise(seeds) for name, seeds in values.items()}
     winner, control = values.get(method, ()), values.get(CONTROL, ())

@@ -133,25 +133,30 @@ def _trial(row: _Row, objectives: Sequence[str], space: SearchSpace) -> Trial:
         config={
             name: _value(row, PREFIX + name, distribution)
             for name, distribution in space.search.items()
-            if row.text(PREFIX + name)
+            if row.text(PREFIX + name) or _may_be_blank(distribution)
         },
     )
 
 
 def _value(row: _Row, column: str, distribution: Distribution) -> Any:
-    """Turn a cell into the value it was written from."""
+    """Turn a cell into the value it was written from; lists are written as their labels."""
     if distribution.choice is None:
         return row.number(column, int if distribution.int_ is not None else float)
-    for place, choice in enumerate(distribution.choice):
-        if row.text(column) in _spellings(choice, place):
+    for choice, label in zip(distribution.choice, distribution.labels, strict=True):
+        if row.text(column) in _spellings(label):
             return choice
-    raise row.wrong(column, f"must be one of {list(distribution.choice)}")
+    raise row.wrong(column, f"must lie in {distribution.described}")
 
 
-def _spellings(choice: Any, place: int) -> set[str]:
-    """Ways in which a choice may stand in a cell: 16 beside blanks becomes 16.0, lists ``#0``."""
-    if isinstance(choice, list | tuple):
-        return {f"#{place}", str(choice)}
-    if isinstance(choice, int | float) and not isinstance(choice, bool):
-        return {str(choice), str(float(choice))}
-    return {str(choice)}
+def _may_be_blank(distribution: Distribution) -> bool:
+    """Whether an empty cell is the choice null; under a condition it means that none was made."""
+    return None in (distribution.choice or ()) and not distribution.when
+
+
+def _spellings(label: Any) -> set[str]:
+    """Ways in which a choice may stand in a cell: 16 in a column with blanks becomes 16.0."""
+    if label is None:
+        return {""}
+    if isinstance(label, int | float) and not isinstance(label, bool):
+        return {str(label), str(float(label))}
+    return {str(label)}

@@ -96,12 +96,11 @@ def _inside(space: SearchSpace, values: Mapping[str, Any]) -> bool:
 def _translated(distribution: Distribution) -> BaseDistribution:
     if distribution.choice is not None:
         return CategoricalDistribution(range(len(distribution.choice)))
-    low, high = distribution.corners
     if distribution.int_ is not None:
-        step = int(distribution.step or 1)
-        return IntDistribution(int(low), int(high), log=distribution.log, step=step)
-    # Steps would refuse values that were rounded when they were written down.
-    return FloatDistribution(low, high, log=distribution.log)
+        return IntDistribution(
+            *distribution.int_, log=distribution.log, step=distribution.step or 1
+        )
+    return FloatDistribution(*(distribution.float_ or (0.0, 0.0)), log=distribution.log)
 
 
 def _key(distribution: Distribution, value: Any) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.reach import reachable
 
 from dvr_ray.config.schema import NoiseConfig, SplitConfig
 from dvr_ray.data.interactions import Dataset, Interactions, SealedTest, TrialData
@@ -184,26 +184,6 @@ def test_ids_and_attributes_are_handed_on() -> None:
     assert list(data.user_table) == ["gender"]
     assert data.name == "log"
     assert data.features == {}
-
-
-def reachable(thing: object) -> Iterator[object]:
-    """Walk everything that an object holds: fields, cached properties, dicts and sequences."""
-    yield thing
-    if isinstance(thing, pd.DataFrame):
-        yield from (thing[column].to_numpy() for column in thing)
-    elif is_dataclass(thing) and not isinstance(thing, type):
-        held = {field.name: getattr(thing, field.name) for field in fields(thing)}
-        for value in {**held, **vars(thing)}.values():
-            yield from reachable(value)
-    elif isinstance(thing, dict):
-        for value in thing.values():
-            yield from reachable(value)
-    elif isinstance(thing, list | tuple):
-        for value in thing:
-            yield from reachable(value)
-    else:
-        known = np.ndarray | str | bool | int | float | None
-        assert isinstance(thing, known), f"the walk doesn't know {type(thing)}"
 
 
 def leaks(data: TrialData, log: Dataset, sealed: SealedTest) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from games import make_batch, make_net
 from gloo import run_group
 from torch import Tensor
@@ -27,11 +28,15 @@ NETS: dict[str, dict[str, Any]] = {
     "singletons": {"units": 0, "depth": 2},
 }
 TERMS = ("sum of own", "worth", "worth squared", "sigmoid", "centred", "minmax", "all")
+WHOLE = "worth, not divided by W"
+CASES = [("three layers", term) for term in TERMS] + [("one layer", "all"), ("singletons", "all")]
 Results = dict[tuple[str, str, str], dict[str, Tensor]]
 
 
 def loss_term(term: str, valuation: Valuation, own: slice, group: Collective) -> Tensor:
     """One term of a loss: own samples as a sum over B, replicated ones as 1/W."""
+    if term == WHOLE:
+        return valuation.worth
     if term == "worth":
         return valuation.worth / group.size
     if term == "worth squared":
@@ -81,23 +86,31 @@ def share(sizes: list[int], rank: int) -> slice:
     return slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))
 
 
-def every_case(shares: dict[str, list[int]]) -> tuple[Results, dict[str, Tensor]]:
-    """Run in each process."""
-    group = TorchCollective()
+def every_case() -> dict[int, tuple[Results, dict[str, Tensor]]]:
+    """Run in each of four processes, of which the first 1 and 2 form groups of their own."""
+    found = {}
+    for size, shares in SHARES.items():
+        members = dist.new_group(list(range(size)))
+        if dist.get_rank() < size:
+            found[size] = cases_of(TorchCollective(members), shares)
+    return found
+
+
+def cases_of(group: Collective, shares: dict[str, list[int]]) -> tuple[Results, dict[str, Tensor]]:
     results, steps = {}, {}
     for cut, sizes in shares.items():
         own = share(sizes, group.rank)
         steps[cut] = one_step(own, group)
-        for name, options in NETS.items():
-            for term in TERMS:
-                results[cut, name, term] = valued(options, own, term, group)
+        for name, term in [*CASES, ("three layers", WHOLE)]:
+            results[cut, name, term] = valued(NETS[name], own, term, group)
     return results, steps
 
 
 @pytest.fixture(scope="module")
 def groups() -> dict[int, list[Any]]:
-    """Every case's results by W and rank: one group of processes for each W."""
-    return {size: run_group(every_case, size, shares) for size, shares in SHARES.items()}
+    """Every case's results by W and rank."""
+    processes = run_group(every_case, 4)
+    return {size: [found[size] for found in processes[:size]] for size in SHARES}
 
 
 def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -110,8 +123,7 @@ def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return whole
 
 
-@pytest.mark.parametrize("term", TERMS)
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize(("name", "term"), CASES)
 def test_workers_equal_one(groups: dict[int, list[Any]], name: str, term: str) -> None:
     """Values and gradients, each term of the loss alone, equal to 1e-9 in float64."""
     expected = valued(NETS[name], slice(0, BATCH), term, OneProcess())
@@ -140,14 +152,12 @@ def test_a_step_in_float32_equals_one_workers(groups: dict[int, list[Any]]) -> N
                 assert gap <= 1e-4 * (expected - start)[usual].norm(), (size, cut)
 
 
-def test_equal_terms_on_all_workers_without_the_share_would_be_w_times_too_large(
-    groups: dict[int, list[Any]],
-) -> None:
-    """The rule of 1/W is needed: the sum over workers of a replicated term's gradient is W times.
-
-    The worth's loss, summed over workers, is the worth itself, since each enters 1/W of it.
-    """
-    for size in (2, 4):
-        for results, _ in groups[size]:
-            case = results["even", "three layers", "worth"]
-            torch.testing.assert_close(case["loss"], case["worth"])
+def test_a_replicated_term_entered_whole_counts_w_times(groups: dict[int, list[Any]]) -> None:
+    """Why such terms enter as 1/W: the gradients of W equal terms are summed."""
+    name = "gradient of gates"
+    expected = valued(NETS["three layers"], slice(0, BATCH), WHOLE, OneProcess())[name]
+    assert expected.any()
+    for size, shares in SHARES.items():
+        for cut in shares:
+            found = groups[size][0][0][cut, "three layers", WHOLE][name]
+            torch.testing.assert_close(found, size * expected, rtol=0, atol=1e-9)

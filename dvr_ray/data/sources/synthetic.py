@@ -21,9 +21,9 @@ For U users and I items, all drawn from ``data.seed`` (`dvr_ray.seeding`, purpos
 Planted noise isn't part of the generator: `dvr_ray.data.noise` adds it to the training part of any
 data set, so that its place is known.
 
-At 1000 x 800 this makes about 30 rows a user and an item Gini index of .5 to .56, as real logs
-have it (Gowalla .44, HetRec Last.FM .54). The constants were set by such counts, and by an item-kNN
-that ranks 2 to 3 times better (ndcg@20 on a random tenth) than popularity does.
+At 1000 x 800 this makes about 30 rows a user and an item Gini index of .50 to .56, of the kind
+that real logs have (Gowalla .44, HetRec Last.FM .54). The constants were set by such counts, and
+by an item-kNN that ranks 2 to 3 times better (ndcg@20 on a random tenth) than popularity does.
 
 Time O(U I), memory O(I) per user of a block.
 """

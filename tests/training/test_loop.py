@@ -1,0 +1,161 @@
+"""The bilevel loop: resuming, the gate, early stopping, learning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dvr_ray.config.schema import RunConfig
+from dvr_ray.data.interactions import TrialData
+from dvr_ray.errors import CheckpointError, RunError
+from dvr_ray.training.run import RunRequest, finished, read_rows, run
+
+Make = Callable[..., RunConfig]
+
+
+class Recorder:
+    """Keeps rows and warnings; can stop the run like a kill would."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
+        self._stop_after = stop_after
+
+    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
+        self.rows.append(row)
+        if len(self.rows) == self._stop_after:
+            raise KeyboardInterrupt
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def _train(config: RunConfig, data: TrialData, folder: Path) -> tuple[Recorder, dict[str, Any]]:
+    recorder = Recorder()
+    return recorder, run(RunRequest(config, data, folder), recorder)
+
+
+def _without_times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "bpr": {"method__name": "bpr"},
+    "score": {"adapter__estimator": "score", "encoder__name": "mlp"},
+    "directional": {"adapter__exploration": "directional", "adapter__credit": "scalar"},
+    "batches": {"adapter__horizon__batches": 2, "adapter__users": 20, "policy__gate": False},
+    "scratch": {"adapter__horizon__start": "scratch", "adapter__reward": "loss"},
+    "embeddings": {"encoder__features": ["agreement", "loss", "embeddings", "products"]},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_resumed_run_equals_unbroken(
+    variant: str, small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    config = small_run(**VARIANTS[variant])
+    unbroken, result = _train(config, small_data, tmp_path / "unbroken")
+    with pytest.raises(KeyboardInterrupt):
+        run(RunRequest(config, small_data, tmp_path / "resumed"), Recorder(stop_after=4))
+    resumed, again = _train(config, small_data, tmp_path / "resumed")
+    assert len(resumed.rows) == len(unbroken.rows) - 4
+    rows = [read_rows(tmp_path / name) for name in ("unbroken", "resumed")]
+    assert _without_times(rows[0]) == _without_times(rows[1])
+    assert {k: v for k, v in result.items() if k != "seconds"} == {
+        k: v for k, v in again.items() if k != "seconds"
+    }
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("unbroken", "resumed")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_other_seed_gives_another_run(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    first, _ = _train(small_run(), small_data, tmp_path / "a")
+    other, _ = _train(small_run(seed=1), small_data, tmp_path / "b")
+    assert first.rows[0]["loss"] != other.rows[0]["loss"]
+
+
+def test_finished_run_is_returned_without_training(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    config = small_run(method__name="bpr")
+    _, result = _train(config, small_data, tmp_path)
+    written = (tmp_path / "result.json").stat().st_mtime_ns
+    replayed, again = _train(config, small_data, tmp_path)
+    assert again == result == finished(tmp_path)
+    assert _without_times(replayed.rows) == _without_times(read_rows(tmp_path))
+    assert (tmp_path / "result.json").stat().st_mtime_ns == written
+
+
+def test_gate_adopts_the_model_that_selects_better(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    recorder, result = _train(small_run(training__epochs=16), small_data, tmp_path)
+    gated = [row for row in recorder.rows if "adopted" in row]
+    assert gated
+    for row in gated:
+        better = max(row["valued"]["ndcg@20"], row["keep_all"]["ndcg@20"])
+        assert row["selection"]["ndcg@20"] == better
+    assert result["selection"]["ndcg@20"] == max(r["selection"]["ndcg@20"] for r in recorder.rows)
+
+
+def test_patience_ends_a_run(small_run: Make, small_data: TrialData, tmp_path: Path) -> None:
+    config = small_run(method__name="bpr", training__patience=2, training__epochs=200)
+    _, result = _train(config, small_data, tmp_path)
+    assert result["epoch"] == result["best_epoch"] + 2 < 200
+
+
+def test_training_lowers_the_loss(small_run: Make, small_data: TrialData, tmp_path: Path) -> None:
+    recorder, _ = _train(small_run(method__name="bpr"), small_data, tmp_path)
+    assert recorder.rows[-1]["loss"] < 0.8 * recorder.rows[0]["loss"]
+
+
+def test_every_report_has_the_monitors(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    recorder, _ = _train(small_run(), small_data, tmp_path)
+    monitors = recorder.rows[-1]["monitors"]
+    wanted = {
+        "reward_per_mask", "baseline", "advantage_variance", "entropy", "keep_rate",
+        "value_spread", "policy_spread", "worth_error", "worth_error_trivial",
+        "value_loss_cosine", "coverage", "dead", "selection_overlap",
+    }  # fmt: skip
+    assert wanted <= set(monitors)
+    assert len(monitors["reward_per_mask"]) == 2 and len(monitors["coverage"]) == 2
+    json.dumps(recorder.rows)
+
+
+def test_infinite_loss_is_a_failure(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    config = small_run(method__name="bpr", training__l2=1e300, training__lr=10.0)
+    with pytest.raises(RunError, match=r"epoch \d+: the loss is (nan|inf); lower training.lr"):
+        _train(config, small_data, tmp_path)
+
+
+def test_checkpoint_of_another_config_is_refused(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(RunRequest(small_run(), small_data, tmp_path), Recorder(stop_after=2))
+    with pytest.raises(CheckpointError, match="belongs to another config"):
+        _train(small_run(seed=5), small_data, tmp_path)
+
+
+def test_damaged_checkpoint_is_named(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(RunRequest(small_run(), small_data, tmp_path), Recorder(stop_after=2))
+    newest = sorted((tmp_path / "checkpoints").glob("epoch-*"))[-1]
+    (newest / "state.safetensors").write_bytes(b"torn")
+    with pytest.raises(CheckpointError, match=rf"{newest.name}: damaged checkpoint"):
+        _train(small_run(), small_data, tmp_path)

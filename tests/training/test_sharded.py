@@ -1,0 +1,64 @@
+"""W workers train the run that one worker trains: the equality rule, in float64 to 1e-9."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dvr_ray.collective import Collective, OneProcess
+from dvr_ray.config.load import apply
+from dvr_ray.config.schema import RunConfig
+from dvr_ray.data.prepare import prepare
+from dvr_ray.distributed.collective import TorchCollective
+from dvr_ray.training.loop import Trainer
+from dvr_ray.training.reporter import Silent
+from gloo import run_group
+from small_run import SMALL
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "centred score": {
+        "policy.normalisation": "centred",
+        "adapter.estimator": "score",
+        "adapter.credit": "user+item",
+        "policy.entropy": 0.1,
+    },
+    "minmax loss": {"policy.normalisation": "minmax", "adapter.reward": "loss"},
+}
+
+
+def train_all(collective: Collective | None = None) -> list[dict[str, torch.Tensor]]:
+    """Train every variant; weights, values and probabilities of each.
+
+    About 5 batches an epoch and 14 epochs: more than 50 steps of the backbone.
+    """
+    group = collective or TorchCollective()
+    found = []
+    for variant in VARIANTS.values():
+        config = apply(RunConfig(), SMALL | {"training.epochs": 14} | variant)
+        trainer = Trainer(config, prepare(config)[0], group, torch.device("cpu"))
+        with tempfile.TemporaryDirectory() as folder:
+            trainer.fit(Path(folder), Silent())
+        valued = trainer.value_rows()
+        assert valued is not None
+        state = {k: v.clone() for k, v in trainer._tensors().items() if v.is_floating_point()}
+        found.append(state | {"values": valued[0], "probabilities": valued[1]})
+    return found
+
+
+@pytest.fixture(scope="module")
+def alone() -> list[dict[str, torch.Tensor]]:
+    return train_all(OneProcess())
+
+
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_many_workers_equal_one(workers: int, alone: list[dict[str, torch.Tensor]]) -> None:
+    for found in run_group(train_all, workers):
+        for variant, expected, state in zip(VARIANTS, alone, found, strict=True):
+            assert expected.keys() == state.keys()
+            for name, tensor in expected.items():
+                assert torch.allclose(tensor, state[name], rtol=1e-9, atol=1e-9), (variant, name)
