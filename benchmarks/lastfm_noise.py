@@ -1,0 +1,151 @@
+"""Last.FM with planted noise: does the learned value find it, and what does selecting by it buy?
+
+    python benchmarks/lastfm_noise.py --data ../shared/data/lastfm-hetrec --out runs/lastfm-noise
+
+Two kinds of noise: ``push`` (20 unpopular items, each given to 300 random real users) and
+``uniform`` (30% random pairs). Every row of the table has the same budget: L2 is chosen among the
+same values by the metric on validation-selection of seed 0, then every seed draws split, noise,
+weights and negatives anew. Test is looked at once per run, after everything is chosen. Runs are
+kept: the same command goes on after a kill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+NOISES = {
+    "push": {"kind": "push", "targets": 20, "users_per_target": 300},
+    "uniform": {"kind": "uniform", "share": 0.3},
+}
+FIXED = "benchmarks.fixed_score:FixedScore"
+ROWS: dict[str, dict[str, Any]] = {
+    "keep all (BPR)": {"method": {"name": "bpr"}},
+    "mean loss": {"method": {"name": FIXED, "score": "mean loss"}},
+    "mean of six features": {"method": {"name": FIXED, "score": "mean of features"}},
+    "linear valuator, user credit": {"valuator.units": 0},
+    "DVR, scalar credit": {"adapter.credit": "scalar"},
+    "DVR, scalar credit, directional": {
+        "adapter.credit": "scalar",
+        "adapter.exploration": "directional",
+    },
+    "DVR, user+item credit": {"adapter.credit": "user+item"},
+    "DVR, user credit (default)": {},
+    "planted rows removed by label": {"method": {"name": FIXED, "score": "planted"}},
+}
+L2 = (0.03, 0.06)
+RIDGES = (1.0, 10.0, 100.0)
+
+
+def choices(row: str) -> list[dict[str, Any]]:
+    """Settings that a row chooses among on validation-selection of seed 0."""
+    if row.startswith("linear"):
+        return [{"training.l2": l2, "valuator.weight_decay": r} for l2 in L2 for r in RIDGES]
+    return [{"training.l2": l2} for l2 in L2]
+
+
+def one_run(job: tuple[str, str, int, dict[str, Any], str, str]) -> dict[str, Any]:
+    """Train one run, or read it, and measure test."""
+    import torch
+
+    from dvr_ray.config.load import apply, config_hash, load_run
+    from dvr_ray.data.prepare import prepare
+    from dvr_ray.training.reporter import Silent
+    from dvr_ray.training.run import RunRequest, run, test_metrics
+
+    torch.set_num_threads(1)
+    noise, row, seed, setting, data_path, out = job
+    base = load_run(REPOSITORY / "search_spaces" / "lastfm.yaml", [f"data.path={data_path}"])
+    fields = {"data.noise": NOISES[noise], "seed": seed, "data.seed": seed, "split.seed": seed}
+    config = apply(base, fields | ROWS[row] | setting)
+    folder = Path(out) / "runs" / config_hash(config)
+    data, test = prepare(config)
+    result = run(RunRequest(config, data, folder), Silent())
+    measured = test_metrics(config, data, test, folder, ("ndcg@20",))
+    print(f"{noise:<8} {row:<32} seed {seed} {setting} {result['selection']['ndcg@20']:.4f}", flush=True)
+    return {
+        "noise": noise, "row": row, "seed": seed, "setting": setting,
+        "selection": result["selection"]["ndcg@20"], "test": measured,
+        "auc": result.get("auc", {}),
+    }  # fmt: skip
+
+
+def score_auc(found: dict[str, Any], row: str) -> float | None:
+    """AUC of the score that a row selects by."""
+    names = {"mean loss": "mean_loss", "mean of six features": None}
+    auc = found["auc"]
+    if row in names or not auc:
+        return None
+    return auc["value"]
+
+
+def table(found: list[dict[str, Any]], noise: str) -> str:
+    """Markdown table of one kind of noise."""
+    lines = [
+        f"| {noise} noise | AUC of value | test ndcg@20 | pushed items in a top 20 |",
+        "|---|---|---|---|",
+    ]
+    for row in ROWS:
+        runs = [f for f in found if f["row"] == row and f["noise"] == noise and f["final"]]
+        aucs = [a for a in (score_auc(f, row) for f in runs) if a is not None]
+        ndcg = [f["test"]["ndcg@20"] for f in runs]
+        pushed = [f["test"]["pushed@20"] for f in runs if "pushed@20" in f["test"]]
+        lines.append(f"| {row} | {spread(aucs, 3)} | {spread(ndcg, 4)} | {spread(pushed, 2)} |")
+    return "\n".join(lines)
+
+
+def fixed_aucs(found: list[dict[str, Any]], noise: str) -> str:
+    """AUC of the plain scores, as the runs with default settings measured them."""
+    runs = [f for f in found if f["row"] == "DVR, user credit (default)" and f["final"]]
+    runs = [f for f in runs if f["noise"] == noise]
+    names = list(runs[0]["auc"]) if runs else []
+    shown = [f"{name} {spread([f['auc'][name] for f in runs], 3)}" for name in names]
+    return f"AUC of plain scores, {noise}: " + "; ".join(shown)
+
+
+def spread(values: list[float], digits: int) -> str:
+    """Mean ± sd."""
+    if not values:
+        return "-"
+    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=min(1, len(values) - 1)):.{digits}f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--out", default="runs/lastfm-noise")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--noise", nargs="*", default=list(NOISES))
+    asked = parser.parse_args()
+    where = (str(Path(asked.data).resolve()), str(Path(asked.out).resolve()))
+    with ProcessPoolExecutor(asked.processes) as pool:
+        jobs = [(n, row, 0, s, *where) for n in asked.noise for row in ROWS for s in choices(row)]
+        tuned = list(pool.map(one_run, jobs))
+        best = {}
+        for f in tuned:
+            key = (f["noise"], f["row"])
+            if key not in best or f["selection"] > best[key]["selection"]:
+                best[key] = f
+        jobs = [
+            (n, row, seed, best[n, row]["setting"], *where)
+            for seed in range(1, asked.seeds) for n in asked.noise for row in ROWS
+        ]  # fmt: skip
+        final = [f | {"final": True} for f in [*best.values(), *pool.map(one_run, jobs)]]
+    text = "\n\n".join(f"{table(final, n)}\n\n{fixed_aucs(final, n)}" for n in asked.noise)
+    Path(asked.out, "table.md").write_text(text + "\n", encoding="utf-8")
+    Path(asked.out, "runs.json").write_text(json.dumps(final, indent=1), encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
