@@ -43,7 +43,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "planted rows removed by label": {"method": {"name": FIXED, "score": "planted"}},
 }
 L2 = (0.03, 0.06)
-RIDGES = (1.0, 10.0, 100.0)
+RIDGES = (3.0, 30.0)
 
 
 def choices(row: str) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,8 @@ def roc(found: Sequence[Separation]) -> go.Figure:
 
 def _metric(run: RunResults, name: str) -> go.Figure:
     reports = [r for r in run.reports if name in r.selection]
-    lines = {"selected": [(r.epoch, r.selection[name]) for r in reports]}
+    # What the gate adopts is never below the control; the comparison needs both models.
+    lines = {"with values": [(r.epoch, r.valued.get(name, r.selection[name])) for r in reports]}
     control = [(r.epoch, r.keep_all[name]) for r in reports if name in r.keep_all]
     if control:
         lines["keep-all control"] = control
@@ -123,7 +124,7 @@ def _metric(run: RunResults, name: str) -> go.Figure:
 
 
 def _series(
-    lines: dict[str, Sequence[tuple[int, float | None]]], *, legend: bool = False
+    lines: Mapping[str, Sequence[tuple[int, float | None]]], *, legend: bool = False
 ) -> go.Figure:
     """Draw lines by epoch."""
     figure = blank("epoch", height=SMALL, showlegend=legend)

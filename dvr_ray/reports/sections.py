@@ -11,7 +11,7 @@ from dvr_ray.reports.auc import Separation, separations
 from dvr_ray.reports.results import RunResults
 from dvr_ray.reports.summary import short
 
-__all__ = ["Card", "Content", "Panel", "Section", "Table", "auc_card", "run_sections", "span"]
+__all__ = ["Card", "Content", "Panel", "Section", "Table", "auc_card", "measured", "run_sections"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Content:
 
 
 def run_sections(run: RunResults, found: Sequence[Separation], of: str) -> list[Section]:
-    """Values, their ROC where noise was planted, and the monitors of one run.
+    """Learning, values, their ROC where noise was planted, and monitors of one run.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def run_sections(run: RunResults, found: Sequence[Separation], of: str) -> list[
     of : str
         Which run it is, for the reader: ``"trial 3"``.
     """
-    sections = []
+    sections = [_learning(run, of)] if run.reports else []
     if run.values is not None:
         sections.append(_values(run, of))
     if found:
@@ -92,7 +92,7 @@ def run_sections(run: RunResults, found: Sequence[Separation], of: str) -> list[
                 "Health of the policy gradient",
                 f"Monitors of {of} by epoch: no variance among the masks' advantages, an entropy "
                 "near 0 or a keep rate at its bound means that the policy isn't learning.",
-                small_panels(health),
+                _small_panels(health),
                 small=True,
             )
         )
@@ -117,18 +117,17 @@ def auc_card(found: Sequence[Separation], seeds: str = "") -> list[Card]:
     return [Card("AUC, real against planted rows", value.described, note)]
 
 
-def small_panels(figures: Mapping[str, Any]) -> tuple[Panel, ...]:
-    """Panels of figures by name, with what each name means."""
-    return tuple(
-        Panel(figure, name, run_figures.MEANINGS.get(name, "")) for name, figure in figures.items()
+def _learning(run: RunResults, of: str) -> Section:
+    compared = [report.adopted for report in run.reports if report.adopted]
+    kept = compared.count("keep-all")
+    gate = f" The gate adopted keep-all in {kept} of {len(compared)} reports." if compared else ""
+    return Section(
+        f"Learning of {of}",
+        "Metrics on the selection part, training loss and reward by epoch; the dotted line is the "
+        f"best epoch, and a keep-all control that lies above means that the values harm.{gate}",
+        _small_panels(run_figures.learning(run)),
+        small=True,
     )
-
-
-def span(seconds: float) -> str:
-    """Write a time: ``41 s``, ``12 min``, ``3.4 h``."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _values(run: RunResults, of: str) -> Section:
@@ -154,7 +153,14 @@ def _roc(found: Sequence[Separation], of: str) -> Section:
         "Planted rows found",
         f"ROC of {of}: a curve above the diagonal gives planted rows lower scores than real ones. "
         "The learned value must beat minus the mean loss and every input feature alone; an AUC "
-        f"within {short(width, 3)} of .5 is what random scores would reach (95%) and is called chance; one "
-        "below ranks the wrong way round.",
+        f"within {short(width, 3)} of .5 is what random scores would reach (95%) and is "
+        "called chance; one below ranks the wrong way round.",
         (Panel(run_figures.roc(found)),),
+    )
+
+
+def _small_panels(figures: Mapping[str, Any]) -> tuple[Panel, ...]:
+    """Panels of figures by name, with what each name means."""
+    return tuple(
+        Panel(figure, name, run_figures.MEANINGS.get(name, "")) for name, figure in figures.items()
     )

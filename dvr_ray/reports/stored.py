@@ -86,8 +86,9 @@ class Result(_Stored):
 class Report(_Stored):
     """One line of ``metrics.jsonl``.
 
-    ``keep_all`` is what the do-no-harm gate's control measured, where there is one; monitors are
-    numbers or lists of numbers, and whatever else stands there is not shown.
+    Where the do-no-harm gate compares, ``valued`` and ``keep_all`` are what the model with values
+    and its control measured, and ``selection`` is that of the ``adopted`` one. Monitors are
+    numbers or lists of numbers; whatever else stands there is not shown.
     """
 
     epoch: int
@@ -96,7 +97,9 @@ class Report(_Stored):
     selection: dict[str, float] = {}
     reward: dict[str, float | None] = {}
     keep_rate: float | None = None
+    valued: dict[str, float] = {}
     keep_all: dict[str, float] = {}
+    adopted: str = ""
     seconds: float = 0.0
     monitors: dict[str, Any] = {}
 

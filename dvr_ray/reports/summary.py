@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Summary", "short", "summarise"]
+__all__ = ["DIGITS", "Summary", "short", "summarise"]
+
+DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Summary:
 
     def __str__(self) -> str:
         """``.1934 ± .0012``; without sd where there is one seed only."""
-        return self.written(4)
+        return self.written(DIGITS)
 
     def written(self, digits: int) -> str:
         """Mean and sd with so many digits behind the point."""

@@ -10,7 +10,7 @@ from dvr_ray.reports.results import SweepResults
 from dvr_ray.reports.summary import Summary, summarise
 from dvr_ray.reports.trials import Trial
 
-__all__ = ["FinalRow", "final_rows", "top_trials"]
+__all__ = ["CONTROL", "FinalRow", "final_rows", "top_trials"]
 
 CONTROL = "keep-all"
 

@@ -27,8 +27,8 @@ def test_counts_are_those_by_hand() -> None:
     assert (summary.name, summary.fingerprint) == ("small", "f00")
     assert (summary.users, summary.items, summary.rows, summary.test_rows) == (3, 4, 4, 1)
     assert summary.density == 4 / 12
-    assert summary.per_user == (0, 1, 3)
-    assert summary.per_item == (0, 1, 2)
+    assert summary.per_user == (0.0, 1.0, 3.0)
+    assert summary.per_item == (0.0, 1.0, 2.0)
 
 
 def test_attributes_are_counted_by_value_and_gaps_too() -> None:

@@ -147,7 +147,9 @@ def _report(
         row |= {
             "keep_rate": 0.9 - 0.01 * epoch,
             "reward": {"ndcg@20": level * 0.9},
+            "valued": {name: level for name in objectives},
             "keep_all": {name: level * 0.97 for name in objectives},
+            "adopted": "keep-all" if epoch == 3 else "valued",
             "monitors": {
                 "keep_rate": 0.9 - 0.01 * epoch,
                 "entropy": 0.5 - 0.02 * epoch,
