@@ -62,7 +62,7 @@ def _process(
         init_method=(Path(folder) / "rendezvous").as_uri(),
         rank=rank,
         world_size=world_size,
-        timeout=timedelta(seconds=60),
+        timeout=timedelta(seconds=180),
     )
     spec = importlib.util.spec_from_file_location("gloo_job", source)
     assert spec is not None and spec.loader is not None

@@ -56,12 +56,10 @@ def _show(result: Any, folder: Path, space: Any, screen: Screen) -> None:
     """Print the tables and say where everything is."""
     from dvr_ray.reports.page import write_report
     from dvr_ray.reports.results import load_sweep
-    from dvr_ray.reports.tables import final_table, trials_table
 
     stored = load_sweep(folder)
-    for table in (trials_table(stored), final_table(stored)):
-        if table is not None:
-            screen.table(table.title, table.columns, table.rows)
+    _show_trials(stored, space, screen)
+    _show_test(stored, screen)
     page = write_report(folder)
     best = result.front[0]
     values = ", ".join(f"{name} {value:.4f}" for name, value in best.objectives.items())
@@ -82,6 +80,43 @@ def _show(result: Any, folder: Path, space: Any, screen: Screen) -> None:
             "final": result.final,
         }
     )  # fmt: skip
+
+
+def _show_trials(stored: Any, space: Any, screen: Screen) -> None:
+    from dvr_ray.reports.tables import top_trials
+
+    objectives, fields = space.tune.objectives, list(space.search)
+    rows = [
+        [
+            trial.number,
+            trial.status,
+            trial.epochs,
+            *(_cell(trial.objectives.get(name)) for name in objectives),
+            *(_cell(trial.config.get(name)) for name in fields),
+        ]
+        for trial in top_trials(stored)
+    ]
+    screen.table(
+        "best trials, on validation-selection", ["trial", "status", "epochs", *objectives, *fields], rows
+    )
+
+
+def _show_test(stored: Any, screen: Screen) -> None:
+    from dvr_ray.reports.tables import final_rows
+
+    found = final_rows(stored)
+    if not found:
+        return
+    methods = list(found[0].methods)
+    rows = [[row.metric, *(str(row.methods[name]) for name in methods)] for row in found]
+    seeds = found[0].methods[methods[0]].count
+    screen.table(f"sealed test, mean ± sd over {seeds} fresh seeds", ["metric", *methods], rows)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class _Board:

@@ -243,7 +243,7 @@ def _text(path: Path) -> str:
             str(path), f"must have at most {MAX_BYTES} bytes, got {size}", "is it a config?"
         )
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(

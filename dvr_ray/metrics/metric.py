@@ -34,7 +34,7 @@ class Metric(ABC):
 
     @abstractmethod
     def per_user(self, hits: Tensor, relevant: Tensor) -> Tensor:
-        """Measure users that have at least one relevant item.
+        """Measure users.
 
         Parameters
         ----------
@@ -42,12 +42,12 @@ class Metric(ABC):
             Whether each place of the list, best first, holds a relevant item. Places beyond K
             are ignored; k < K is a list cut short by a small catalogue.
         relevant : Tensor of int64, shape (u,)
-            Number of relevant items, at least 1.
+            Number of relevant items.
 
         Returns
         -------
         Tensor, shape (u,), float64
-            Value of each user, 0 to 1.
+            Value of each user, 0 to 1; NaN for users without relevant items.
         """
 
 
@@ -60,7 +60,7 @@ def parse(name: str, place: str = "metric", *, also: Sequence[str] = ()) -> Metr
     Parameters
     ----------
     name : str
-        Metric and cutoff; case doesn't matter.
+        Metric and cutoff; case doesn't matter but in ``package.module:Class@20``.
     place : str
         Where the name was written, for messages.
     also : sequence of str
@@ -71,7 +71,8 @@ def parse(name: str, place: str = "metric", *, also: Sequence[str] = ()) -> Metr
     ConfigError
         If the metric is unknown or the cutoff isn't a positive integer.
     """
-    base, at, cutoff = name.strip().lower().partition("@")
+    base, at, cutoff = name.strip().partition("@")
+    base = base if ":" in base else base.lower()
     known = METRICS.names()
     if base not in known and ":" not in base:
         listing = [f"{metric}@K" for metric in known] + list(also)

@@ -25,5 +25,5 @@ class Ndcg(Metric):
         hits = hits[:, : self.cutoff].double()
         ranks = torch.arange(self.cutoff, dtype=torch.float64, device=hits.device)
         discount = 1 / torch.log2(ranks + 2)
-        ideal = discount.cumsum(0)[relevant.clamp_max(self.cutoff) - 1]
-        return hits @ discount[: hits.shape[1]] / ideal
+        ideal = discount.cumsum(0)[relevant.clamp(1, self.cutoff) - 1]
+        return hits @ discount[: hits.shape[1]] / ideal.where(relevant > 0, torch.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from dvr_ray.metrics.metric import METRICS, Metric
@@ -17,4 +18,5 @@ class Recall(Metric):
 
     def per_user(self, hits: Tensor, relevant: Tensor) -> Tensor:
         """Count hits and divide; shapes as in `Metric.per_user`."""
-        return hits[:, : self.cutoff].sum(1).double() / relevant
+        found = hits[:, : self.cutoff].sum(1).double()
+        return found / relevant.double().where(relevant > 0, torch.nan)

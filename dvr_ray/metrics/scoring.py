@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from dvr_ray.data.interactions import Interactions
 from dvr_ray.errors import DataError
 from dvr_ray.metrics.metric import parse
 
-__all__ = ["score"]
+__all__ = ["hits", "score"]
 
 
 def score(
@@ -49,7 +51,7 @@ def score(
     ConfigError
         If the name is wrong.
     DataError
-        If shapes don't fit, lists are too short, or no user has a relevant item.
+        If shapes don't fit, lists are too short or repeat an item, or no user has a relevant item.
 
     Examples
     --------
@@ -58,29 +60,62 @@ def score(
     """
     metric = parse(name)
     lists = np.asarray(ranked_items)
-    if lists.ndim != 2 or len(lists) != len(relevant_items):
-        raise DataError(
-            "ranked_items",
-            f"must have shape (U, K) with U = {len(relevant_items)}, got {lists.shape}",
-            "give one list per entry of relevant_items",
-        )
-    if lists.shape[1] < metric.cutoff:
-        raise DataError(
-            "ranked_items",
-            f"{name} needs {metric.cutoff} places a list, got {lists.shape[1]}",
-            "rank more items or lower the cutoff",
-        )
+    _check_lists(lists, len(relevant_items), metric.cutoff, name)
     unique = [np.unique(np.asarray(items)) for items in relevant_items]
     counts = np.array([len(items) for items in unique])
     if not counts.any():
         raise DataError("relevant_items", "no user has a relevant item", "check the held-out part")
-    hits = _hits(lists, unique, counts)
-    has = torch.from_numpy(counts > 0)
-    relevant = torch.from_numpy(counts)
-    return float(metric.per_user(torch.from_numpy(hits)[has], relevant[has]).mean())
+    found = _found(lists, unique, counts)
+    values = metric.per_user(torch.from_numpy(found), torch.from_numpy(counts))
+    return float(values.nanmean())
 
 
-def _hits(lists: np.ndarray, relevant: Sequence[np.ndarray], counts: np.ndarray) -> np.ndarray:
+def hits(ranked_items: np.ndarray | Tensor, users: np.ndarray, held_out: Interactions) -> Tensor:
+    """Tell which places of ranked lists hold a held-out item of their user.
+
+    Parameters
+    ----------
+    ranked_items : ndarray or Tensor of int, shape (u, K)
+        Items, best first.
+    users : ndarray of int, shape (u,)
+        Whose lists they are.
+    held_out : Interactions
+        The part that is measured on.
+
+    Returns
+    -------
+    Tensor of bool, shape (u, K), on the CPU
+    """
+    lists = ranked_items.cpu().numpy() if isinstance(ranked_items, Tensor) else ranked_items
+    owners = np.broadcast_to(np.asarray(users)[:, None], lists.shape)
+    return torch.from_numpy(held_out.contains(owners, lists))
+
+
+def _check_lists(lists: np.ndarray, users: int, cutoff: int, name: str) -> None:
+    if lists.ndim != 2 or len(lists) != users:
+        raise DataError(
+            "ranked_items",
+            f"must have shape (U, K) with U = {users}, got {lists.shape}",
+            "give one list per entry of relevant_items",
+        )
+    if lists.shape[1] < cutoff:
+        raise DataError(
+            "ranked_items",
+            f"{name} needs {cutoff} places a list, got {lists.shape[1]}",
+            "rank more items or lower the cutoff",
+        )
+    ordered = np.sort(lists, axis=1)
+    repeated = np.argwhere(ordered[:, 1:] == ordered[:, :-1])
+    if len(repeated):
+        row, place = repeated[0]
+        raise DataError(
+            f"ranked_items: list {row}",
+            f"items must be distinct, got item {ordered[row, place]} twice",
+            "rank every item once",
+        )
+
+
+def _found(lists: np.ndarray, relevant: Sequence[np.ndarray], counts: np.ndarray) -> np.ndarray:
     """Which places hold a relevant item: one search in all (user, item) keys at once."""
     flat = np.concatenate([items for items in relevant if len(items)]).astype(np.int64)
     low = min(int(flat.min()), int(lists.min()))

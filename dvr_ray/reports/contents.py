@@ -14,7 +14,7 @@ from dvr_ray.reports.sections import (
     measured,
     run_sections,
 )
-from dvr_ray.reports.summary import DIGITS, short, summarise
+from dvr_ray.reports.summary import DIGITS, Summary, short, summarise
 from dvr_ray.reports.sweep_sections import best_trials, failures, final_results, search_sections
 from dvr_ray.reports.tables import CONTROL, final_rows
 
@@ -115,14 +115,12 @@ def _which(sweep: SweepResults, run: RunResults) -> str:
     return f"{trial} retrained with {run.folder.name.replace('-', ' ')}"
 
 
-def _auc_over_seeds(sweep: SweepResults) -> str:
-    """AUC of the values over the retrained runs, where there are several."""
+def _auc_over_seeds(sweep: SweepResults) -> Summary | None:
+    """AUC of the values over the retrained runs."""
     runs = sweep.final_runs.get(sweep.final.method, ()) if sweep.final else ()
-    found = [run.result.auc["value"] for run in runs if run.result and "value" in run.result.auc]
-    summary = summarise(found)
-    if summary is None or summary.count < 2:
-        return ""
-    return f"{summary.written(2)} over {summary.count} seeds"
+    return summarise(
+        [run.result.auc["value"] for run in runs if run.result and "value" in run.result.auc]
+    )
 
 
 def _looks(sweep: SweepResults) -> str:

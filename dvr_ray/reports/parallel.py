@@ -72,11 +72,11 @@ def _draw(figure: go.Figure, axes: Sequence[_Axis], place: int, trial: Trial, sh
             mode="lines+markers",
             line={
                 "color": sample_colorscale(SCALE, share)[0],
-                "width": 1.2 + 2 * share**4,
+                "width": 1.4 + 1.8 * share**4,
                 "dash": "solid" if trial.status == "finished" else "dot",
             },
             marker={"size": 4},
-            opacity=0.35 + 0.65 * share,
+            opacity=0.45 + 0.55 * share,
             text=[trial_text(trial)] * len(axes),
             hovertemplate="%{text}<extra></extra>",
         )
@@ -102,7 +102,7 @@ def _notes(axis: _Axis, number: int) -> list[dict[str, Any]]:
 def _field_axis(name: str, distribution: Distribution, trials: Sequence[Trial]) -> _Axis:
     if distribution.choice is not None:
         return _choice_axis(name, distribution.choice, trials)
-    values = [trial.config.get(name) for trial in trials]
+    values = [trial.values.get(name) for trial in trials]
     low, high = distribution.bounds or (0, 0)
     log = distribution.log or (low > 0 and high / low > 100)
     return _number_axis(name, values, (low, high), log, whole=distribution.int_ is not None)
@@ -111,7 +111,7 @@ def _field_axis(name: str, distribution: Distribution, trials: Sequence[Trial]) 
 def _choice_axis(name: str, choices: tuple[Any, ...], trials: Sequence[Trial]) -> _Axis:
     spread = max(len(choices) - 1, 1)
     heights = [
-        choices.index(t.config[name]) / spread if name in t.config else ABSENT for t in trials
+        choices.index(t.values[name]) / spread if name in t.values else ABSENT for t in trials
     ]
     return _Axis(name, [(n / spread, str(choice)) for n, choice in enumerate(choices)], heights)
 

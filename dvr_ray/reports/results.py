@@ -225,7 +225,7 @@ def _folder(path: Path, trial: Trial) -> Path:
 
 def _winner(trials: Iterable[Trial], best: list[Trial], final: Final | None) -> Trial | None:
     chosen = next((t for t in trials if final and t.folder == final.winner), None)
-    return chosen or (best[0] if best else None)
+    return chosen or next((t for t in best if t.status != "failed"), None)
 
 
 def _maximised(manifest: Manifest, objective: str) -> bool:

@@ -65,8 +65,8 @@ def learning(run: RunResults) -> dict[str, go.Figure]:
 def monitors(reports: Sequence[Report]) -> dict[str, go.Figure]:
     """Draw every monitor that is a number or a list of numbers by epoch; figures by name."""
     found = {}
-    for name in dict.fromkeys(name for report in reports for name in report.monitors):
-        points = [(r.epoch, _numbers(r.monitors[name])) for r in reports if name in r.monitors]
+    for name in dict.fromkeys(name for report in reports for name in report.health):
+        points = [(r.epoch, _numbers(r.health[name])) for r in reports if name in r.health]
         width = min(max(len(numbers) for _, numbers in points), LISTED)
         if width:
             found[name] = _series(

@@ -57,7 +57,7 @@ def importance(sweep: SweepResults) -> go.Figure | None:
     """Draw what each searched field mattered for the first objective; None with too few trials."""
     objective = sweep.objectives[0]
     pairs = [
-        (trial.config, trial.objectives[objective])
+        (trial.values, trial.objectives[objective])
         for trial in sweep.trials
         if trial.status == "finished" and objective in trial.objectives
     ]
@@ -122,7 +122,7 @@ def trial_text(trial: Trial) -> str:
     """Say everything about a trial, for hovering."""
     lines = [f"trial {trial.number}, {trial.status} after {trial.epochs} epochs"]
     lines += [f"{label(name)}: {value:.4f}" for name, value in trial.objectives.items()]
-    lines += [f"{label(name)}: {label(str(value))}" for name, value in trial.config.items()]
+    lines += [f"{label(name)}: {label(str(value))}" for name, value in trial.values.items()]
     if trial.error:
         lines.append(label(trial.error[:ERROR_CHARACTERS]))
     return "<br>".join(lines)

@@ -9,7 +9,7 @@ from typing import Any
 from dvr_ray.reports import run_figures
 from dvr_ray.reports.auc import Separation, separations
 from dvr_ray.reports.results import RunResults
-from dvr_ray.reports.summary import short
+from dvr_ray.reports.summary import Summary, short
 
 __all__ = ["Card", "Content", "Panel", "Section", "Table", "auc_card", "measured", "run_sections"]
 
@@ -106,25 +106,33 @@ def measured(run: RunResults | None) -> list[Separation]:
     return separations(run.values)
 
 
-def auc_card(found: Sequence[Separation], seeds: str = "") -> list[Card]:
+def auc_card(found: Sequence[Separation], over_seeds: Summary | None = None) -> list[Card]:
     """AUC of the values beside the strongest plain score; no card where nothing was planted."""
     if not found:
         return []
     value, rest = found[0], found[1:]
     best = max(rest, key=lambda s: s.auc, default=None)
-    beside = f"best plain score: {best.name}: {best.described}" if best else ""
-    note = "; ".join(part for part in (seeds, beside) if part)
-    return [Card("AUC, real against planted rows", value.described, note)]
+    notes = [f"best plain score: {best.name}, {best.described}"] if best else []
+    written = value.described
+    if over_seeds is not None and over_seeds.count > 1:
+        notes.insert(0, f"{over_seeds.count} seeds")
+        if abs(over_seeds.mean - 0.5) > value.half_width:
+            written = over_seeds.written(2)
+    return [Card("AUC, real against planted", written, "; ".join(notes))]
 
 
 def _learning(run: RunResults, of: str) -> Section:
     compared = [report.adopted for report in run.reports if report.adopted]
     kept = compared.count("keep-all")
-    gate = f" The gate adopted keep-all in {kept} of {len(compared)} reports." if compared else ""
+    best = "; the dotted line is the best epoch" if run.result is not None else ""
+    gate = (
+        " A keep-all control that lies above the model with values means that they harm: the gate "
+        f"adopted keep-all in {kept} of {len(compared)} reports."
+    )
     return Section(
         f"Learning of {of}",
-        "Metrics on the selection part, training loss and reward by epoch; the dotted line is the "
-        f"best epoch, and a keep-all control that lies above means that the values harm.{gate}",
+        f"Metrics on the selection part, training loss and reward by epoch{best}."
+        + (gate if compared else ""),
         _small_panels(run_figures.learning(run)),
         small=True,
     )

@@ -103,6 +103,12 @@ class Report(_Stored):
     seconds: float = 0.0
     monitors: dict[str, Any] = {}
 
+    @property
+    def health(self) -> dict[str, Any]:
+        """Monitors and the keep rate."""
+        kept = {} if self.keep_rate is None else {"keep_rate": self.keep_rate}
+        return kept | self.monitors
+
 
 StoredT = TypeVar("StoredT", bound=_Stored)
 

@@ -96,7 +96,7 @@ def _trial_table(sweep: SweepResults, trials: Sequence[Trial]) -> Table:
                 "" if t.best_epoch is None else str(t.best_epoch),
                 str(t.epochs),
                 f"{t.seconds:.1f}",
-                *(_cell(t.config.get(name)) for name in fields),
+                *(_cell(t.values.get(name)) for name in fields),
             )
             for t in trials
         ),

@@ -44,7 +44,7 @@ class Trial:
         Epoch they were measured at.
     error : str
         Cause of a failure.
-    config : dict
+    values : dict
         Searched fields by dotted path; without those whose condition didn't hold.
     """
 
@@ -56,7 +56,7 @@ class Trial:
     objectives: dict[str, float]
     best_epoch: int | None
     error: str
-    config: dict[str, Any]
+    values: dict[str, Any]
 
 
 def read_trials(path: Path, objectives: Sequence[str], space: SearchSpace) -> tuple[Trial, ...]:
@@ -130,7 +130,7 @@ def _trial(row: _Row, objectives: Sequence[str], space: SearchSpace) -> Trial:
         objectives={n: s for n, s in scores.items() if s is not None and s == s},
         best_epoch=row.number("best_epoch", int),
         error=row.text("error"),
-        config={
+        values={
             name: _value(row, PREFIX + name, distribution)
             for name, distribution in space.search.items()
             if row.text(PREFIX + name) or _may_be_blank(distribution)

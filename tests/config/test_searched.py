@@ -53,6 +53,15 @@ def test_legal_search_loads(tmp_path: Path, lines: list[str]) -> None:
     load(tmp_path, *lines)
 
 
+def test_condition_may_ask_for_what_only_its_field_makes_legal(tmp_path: Path) -> None:
+    """The run has one mask, which leave-one-out forbids; the searched masks allow it."""
+    own = "adapter: {masks: 1, baseline: none}"
+    when = "when: {adapter.baseline: leave-one-out}"
+    load(tmp_path, f"adapter.masks: {{int: [2, 8], {when}}}", run=own)
+    with pytest.raises(ConfigError, match=r"reaches 1, baseline leave-one-out needs masks >= 2"):
+        load(tmp_path, f"adapter.masks: {{int: [1, 8], {when}}}", run=own)
+
+
 FAULTS: list[tuple[str, str, list[str]]] = [
     # the line, its place, words
     ("valuator.dept: {int: [1, 2]}", "7: search.valuator.dept",
@@ -62,7 +71,7 @@ FAULTS: list[tuple[str, str, list[str]]] = [
     ("backbone.dim.x: {int: [1, 2]}", "7: search.backbone.dim.x", ["unknown", "backbone.dim.x"]),
     ("backbone.: {int: [1, 2]}", "7: search.backbone.", ["unknown field 'backbone.'"]),
     ("run.seed: {int: [1, 2]}", "7: search.run.seed", ["unknown field 'run.seed'", "'seed'"]),
-    ("data.users: {int: [5, 1000]}", "7: search.data.users", ["can't be searched", "run.data.users"]),
+    ("data.users: {int: [5, 1000]}", "7: search.data.users", ["can't be searched", "run.data"]),
     ("split.seed: {int: [0, 1]}", "7: search.split.seed", ["can't be searched", "prepared once"]),
     ("valuator.depth: {itn: [1, 2]}", "7: search.valuator.depth.itn", ["[1, 2]", "'int'"]),
     ("valuator.depth: {int: [1, 2], lg: true}", "7: search.valuator.depth.lg", ["true", "'log'"]),
@@ -79,13 +88,13 @@ FAULTS: list[tuple[str, str, list[str]]] = [
     ("valuator.lr: {choice: []}", "7: search.valuator.lr.choice", ["at least 1", "got []"]),
     ("valuator.depth: {int: [0, 4]}", "7: search.valuator.depth",
      ["range [0, 4] reaches 0, must be >= 1"]),
-    ("valuator.depth: {int: [1, 9]}", "7: search.valuator.depth", ["[1, 9] reaches 9, must be <= 8"]),
+    ("valuator.depth: {int: [1, 9]}", "7: search.valuator.depth", ["reaches 9, must be <= 8"]),
     ("valuator.depth: {float: [1, 4]}", "7: search.valuator.depth",
      ["[1.0, 4.0] reaches 1.0, must be a whole number"]),
     ("valuator.depth: {choice: [1, two]}", "7: search.valuator.depth",
      ['choice [1, "two"] reaches "two", must be a whole number']),
     ("valuator.lr: {float: [0, 1]}", "7: search.valuator.lr", ["reaches 0.0, must be > 0"]),
-    ("valuator.bias: {choice: [true, 0]}", "7: search.valuator.bias", ["reaches 0", "true or false"]),
+    ("valuator.bias: {choice: [true, 0]}", "7: search.valuator.bias", ["reaches 0", "true or"]),
     ("policy.normalisation: {choice: [sigmoid, sigmod]}", "7: search.policy.normalisation",
      ['reaches "sigmod"', "did you mean 'sigmoid'"]),
     ("policy.bounds: {choice: [[0.05, 0.95], [0.9, 0.1]]}", "7: search.policy.bounds",

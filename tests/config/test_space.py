@@ -122,7 +122,7 @@ def test_circle_of_conditions_is_refused(length: int) -> None:
         name: {"int": [1, 2], "when": {fields[(n + 1) % length]: 1}}
         for n, name in enumerate(fields)
     }
-    with pytest.raises(ConfigError, match="circle, got .* -> ") as caught:
+    with pytest.raises(ConfigError, match=r"circle, got .* -> ") as caught:
         space(search).order("x.yaml:3: search")
     assert caught.value.place == "x.yaml:3: search"
     assert all(name in caught.value.rule for name in fields)

@@ -168,6 +168,21 @@ def test_any_range_is_suggested_within(data: st.DataObject) -> None:
         assert edges[0] <= point["valuator.lr"] <= edges[1]
 
 
+def test_optuna_sees_the_ranges_as_written() -> None:
+    trial = optuna.trial.FixedTrial(first_point(space()))
+    suggest(trial, space())
+    seen = optuna.distributions
+    assert trial.distributions == {
+        "policy.normalisation": seen.CategoricalDistribution(("sigmoid", "centred")),
+        "method.name": seen.CategoricalDistribution(("dvr", "none")),
+        "policy.bounds": seen.CategoricalDistribution(("[0.05, 0.95]", "[0.1, 0.9]")),
+        "valuator.depth": seen.IntDistribution(1, 7, step=3),
+        "valuator.units": seen.IntDistribution(1, 64, log=True),
+        "training.lr": seen.FloatDistribution(1e-4, 1e-1, log=True),
+        "backbone.dim": seen.CategoricalDistribution((16, 32, None)),
+    }
+
+
 def test_circle_is_refused_for_spaces_made_in_python() -> None:
     search = {"seed": {"int": [0, 1], "when": {"seed": 1}}}
     searched = SearchSpace.model_validate({"search": search}, strict=False)

@@ -1,0 +1,118 @@
+"""Sweeps as a user starts them, in processes of their own: sharded, killed, resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+TINY = [
+    "data.users=60", "data.items=50", "training.epochs=6", "training.warmup=2",
+    "adapter.masks=2", "valuator.units=4", "tune.minutes=10",
+]  # fmt: skip
+
+
+def _command(repository: Path, out: Path, *arguments: str) -> list[str]:
+    space = repository / "search_spaces" / "quickstart.yaml"
+    fields = [part for field in TINY for part in ("--set", field)]
+    start = [sys.executable, "-m", "dvr_ray", "tune", str(space), "--out", str(out), "--json"]
+    return [*start, *fields, *arguments]
+
+
+def _run(command: list[str]) -> dict[str, Any]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=230)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.ray
+def test_sharded_sweep_from_end_to_end(repository: Path, tmp_path: Path) -> None:
+    """Two trials, each a Ray Train group of two workers (two groups in all)."""
+    out = tmp_path / "sweep"
+    command = _command(
+        repository, out, "--workers", "2", "--trials", "2", "--set", "tune.final_seeds=0",
+        "--set", "tune.scheduler=none",
+    )  # fmt: skip
+    summary = _run(command)
+    trials = pd.read_csv(out / "trials.csv")
+    assert list(trials["status"]) == ["finished", "finished"]
+    assert trials["config.valuator.depth"][0] == 1 and trials["config.training.lr"][0] == 0.005
+    for folder, value in zip(trials["folder"], trials["ndcg@20"], strict=True):
+        result = json.loads((out / "trials" / folder / "result.json").read_text())
+        assert result["selection"]["ndcg@20"] == pytest.approx(value)
+        assert 0 <= value <= 1
+    assert summary["best"]["selection"]["ndcg@20"] == trials["ndcg@20"].max()
+    assert (out / "best.yaml").exists() and (out / "report.html").exists()
+
+
+@pytest.mark.ray
+def test_killed_sweep_goes_on_and_repeats_nothing(repository: Path, tmp_path: Path) -> None:
+    """kill -9 within a second after the first result.json; resumed twice."""
+    out = tmp_path / "sweep"
+    command = _command(repository, out, "--trials", "4", "--set", "tune.final_seeds=1")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 150
+    while not (finished := list(out.glob("trials/*/result.json"))):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in finished}
+
+    summary = _run([*command, "--resume"])
+    trials = pd.read_csv(out / "trials.csv")
+    assert summary["trials"] == len(trials) == 4
+    assert trials["folder"].is_unique and not (trials["status"] == "failed").any()
+    for path, (content, written) in before.items():
+        assert path.read_bytes() == content and path.stat().st_mtime_ns == written
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["looks_at_test"] == 1
+
+    results = {p: p.stat().st_mtime_ns for p in out.glob("**/result.json")}
+    again = _run([*command, "--resume"])
+    assert again["best"] == summary["best"] and again["final"] == summary["final"]
+    assert {p: p.stat().st_mtime_ns for p in out.glob("**/result.json")} == results
+    assert json.loads((out / "manifest.json").read_text())["looks_at_test"] == 1
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_killed_sharded_sweep_goes_on(repository: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sweep"
+    command = _command(
+        repository, out, "--workers", "2", "--trials", "2", "--set", "tune.final_seeds=0",
+        "--set", "tune.scheduler=none", "--set", "training.epochs=30",
+    )  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 150
+    while not list(out.glob("trials/*/checkpoints/epoch-*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(8)  # the workers notice that their driver is gone
+    _run([*command, "--resume"])
+    trials = pd.read_csv(out / "trials.csv")
+    assert list(trials["status"]) == ["finished", "finished"]
+
+
+@pytest.mark.ray
+def test_another_sweep_in_the_folder_is_refused(repository: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sweep"
+    out.mkdir()
+    (out / "manifest.json").write_text(json.dumps({"space_hash": "0123456789ab"}))
+    done = subprocess.run(
+        _command(repository, out), capture_output=True, text=True, check=False, timeout=100
+    )
+    assert done.returncode == 2
+    assert "holds another sweep" in done.stderr and "0123456789ab" in done.stderr
+    assert "Traceback" not in done.stderr
