@@ -65,7 +65,10 @@ def one_run(job: tuple[str, str, int, dict[str, Any], str, str]) -> dict[str, An
     data, test = prepare(config)
     result = run(RunRequest(config, data, folder), Silent())
     measured = test_metrics(config, data, test, folder, ("ndcg@20",))
-    print(f"{noise:<8} {row:<32} seed {seed} {setting} {result['selection']['ndcg@20']:.4f}", flush=True)
+    print(
+        f"{noise:<8} {row:<32} seed {seed} {setting} {result['selection']['ndcg@20']:.4f}",
+        flush=True,
+    )
     return {
         "noise": noise, "row": row, "seed": seed, "setting": setting,
         "selection": result["selection"]["ndcg@20"], "test": measured,
@@ -110,7 +113,9 @@ def spread(values: list[float], digits: int) -> str:
     """Mean ± sd."""
     if not values:
         return "-"
-    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=min(1, len(values) - 1)):.{digits}f}"
+    return (
+        f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=min(1, len(values) - 1)):.{digits}f}"
+    )
 
 
 def main() -> None:
@@ -124,11 +129,15 @@ def main() -> None:
     where = (str(Path(asked.data).resolve()), str(Path(asked.out).resolve()))
     with ProcessPoolExecutor(asked.processes) as pool:
 
-        def chosen(row: str, settings: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+        def chosen(
+            row: str, settings: dict[str, list[dict[str, Any]]]
+        ) -> dict[str, dict[str, Any]]:
             jobs = [(n, row, 0, s, *where) for n in asked.noise for s in settings[n]]
             found = list(pool.map(one_run, jobs))
             return {
-                n: max((f for f in found if f["noise"] == n), key=lambda f: f["selection"])["setting"]
+                n: max((f for f in found if f["noise"] == n), key=lambda f: f["selection"])[
+                    "setting"
+                ]
                 for n in asked.noise
             }
 

@@ -92,12 +92,14 @@ def _show_trials(stored: Any, space: Any, screen: Screen) -> None:
             trial.status,
             trial.epochs,
             *(_cell(trial.objectives.get(name)) for name in objectives),
-            *(_cell(trial.config.get(name)) for name in fields),
+            *(_cell(trial.values.get(name)) for name in fields),
         ]
         for trial in top_trials(stored)
     ]
     screen.table(
-        "best trials, on validation-selection", ["trial", "status", "epochs", *objectives, *fields], rows
+        "best trials, on validation-selection",
+        ["trial", "status", "epochs", *objectives, *fields],
+        rows,
     )
 
 

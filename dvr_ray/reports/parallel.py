@@ -59,7 +59,8 @@ def parallel(sweep: SweepResults) -> go.Figure | None:
         annotations=[note for number, axis in enumerate(axes) for note in _notes(axis, number)],
     )
     figure.update_xaxes(visible=False, range=[-0.1, len(axes) - 1 + 0.05], fixedrange=True)
-    figure.update_yaxes(visible=False, range=[ABSENT - 0.05, 1.04], fixedrange=True)
+    lowest = min(0.0, *(height for axis in axes for height in axis.heights))
+    figure.update_yaxes(visible=False, range=[lowest - 0.05, 1.04], fixedrange=True)
     return figure
 
 

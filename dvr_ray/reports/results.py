@@ -118,6 +118,13 @@ class SweepResults:
             for status in ("finished", "stopped", "failed")
         }
 
+    @property
+    def comparable(self) -> list[Trial]:
+        """Finished trials; only where nothing finished the stopped ones, which trained less."""
+        able = [trial for trial in self.trials if trial.objectives]
+        finished = [trial for trial in able if trial.status == "finished"]
+        return finished or [trial for trial in able if trial.status == "stopped"]
+
     def ranked(self, objective: str) -> list[Trial]:
         """Trials that have an objective, best first: finished ones, then stopped, then failed."""
         sign = -1 if self.maximised(objective) else 1
@@ -242,6 +249,12 @@ def _maximised(manifest: Manifest, objective: str) -> bool:
 def _neither(path: Path) -> CheckpointError:
     if not path.exists():
         return CheckpointError(str(path), "no such folder", "check the path")
+    if (path / "manifest.json").exists():
+        return CheckpointError(
+            str(path),
+            "a sweep that is still searching: trials.csv is missing",
+            "wait for its end, or go on with `dvr-ray tune --resume`",
+        )
     return CheckpointError(
         str(path),
         "not a result folder: holds neither trials.csv nor result.json",

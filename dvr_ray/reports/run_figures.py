@@ -102,12 +102,19 @@ def roc(found: Sequence[Separation]) -> go.Figure:
             f"{separation.name}: {separation.described}",
             CYCLE[number % len(CYCLE)],
             width=3.5 if number == 0 else 1.6,
-            line={"dash": "solid" if number == 0 else "dash" if number < 3 else "dot"},
+            line={"dash": _dash(number)},
             hoverinfo="name",
         )
     line(figure, [0, 1], [0, 1], "chance: .50", MUTED, width=1, hoverinfo="skip")
     figure.update_layout(xaxis_range=[0, 1], yaxis_range=[0, 1.005])
     return figure
+
+
+def _dash(number: int) -> str:
+    """Tell apart the value, the two scores that combine rows or features, and single features."""
+    if number < 3:
+        return "dash" if number else "solid"
+    return "dot" if number < len(CYCLE) else "dashdot"
 
 
 def _metric(run: RunResults, name: str) -> go.Figure:

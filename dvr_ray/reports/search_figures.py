@@ -30,7 +30,7 @@ ERROR_CHARACTERS = 160
 
 
 def history(sweep: SweepResults, objective: str) -> go.Figure:
-    """Draw an objective by trial, in order, with the best finished one so far."""
+    """Draw an objective by trial, in order, with the best one so far."""
     figure = blank("trial", objective)
     floor = _floor([t.objectives[objective] for t in sweep.trials if objective in t.objectives])
     for status, symbol in SYMBOLS.items():
@@ -58,8 +58,8 @@ def importance(sweep: SweepResults) -> go.Figure | None:
     objective = sweep.objectives[0]
     pairs = [
         (trial.values, trial.objectives[objective])
-        for trial in sweep.trials
-        if trial.status == "finished" and objective in trial.objectives
+        for trial in sweep.comparable
+        if objective in trial.objectives
     ]
     found = importances(sweep.space, pairs, maximise=sweep.maximised(objective))
     if not found:
@@ -109,11 +109,7 @@ def curves(sweep: SweepResults, objective: str) -> go.Figure:
 
 def pareto_fronts(sweep: SweepResults) -> list[go.Figure]:
     """Draw every pair of objectives; none for a search of one objective."""
-    trials = [
-        t
-        for t in sweep.trials
-        if t.status == "finished" and all(name in t.objectives for name in sweep.objectives)
-    ]
+    trials = [t for t in sweep.comparable if all(name in t.objectives for name in sweep.objectives)]
     front = _undominated(sweep, trials)
     return [_pareto(trials, front, x, y) for x, y in combinations(sweep.objectives, 2)]
 
@@ -132,8 +128,8 @@ def _best_so_far(figure: go.Figure, sweep: SweepResults, objective: str) -> None
     better = max if sweep.maximised(objective) else min
     best: list[float] = []
     numbers: list[int] = []
-    for trial in sweep.trials:
-        if trial.status == "finished" and objective in trial.objectives:
+    for trial in sweep.comparable:
+        if objective in trial.objectives:
             found = trial.objectives[objective]
             best.append(better(best[-1], found) if best else found)
             numbers.append(trial.number)
@@ -143,7 +139,7 @@ def _best_so_far(figure: go.Figure, sweep: SweepResults, objective: str) -> None
             figure,
             [*numbers, last],
             [*best, best[-1]],
-            "best finished so far",
+            "best so far",
             ACCENT,
             line={"shape": "hv"},
             hoverinfo="skip",

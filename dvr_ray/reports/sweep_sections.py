@@ -107,13 +107,13 @@ def _trial_table(sweep: SweepResults, trials: Sequence[Trial]) -> Table:
 def _history(sweep: SweepResults) -> list[Section]:
     if not sweep.trials:
         return []
-    climbs = all(map(sweep.maximised, sweep.objectives))
+    move = "climb above" if all(map(sweep.maximised, sweep.objectives)) else "leave"
     return [
         Section(
             "History of the search",
             "One mark per trial in the order of the search: the line is the best finished trial "
-            f"so far and should {'climb above' if climbs else 'leave'} the dotted line, the plain "
-            "run of trial 0; crosses at the foot failed.",
+            f"so far (of stopped ones where none finished) and should {move} the dotted line, the "
+            "plain run of trial 0; crosses at the foot failed.",
             _panels(sweep, search_figures.history),
         )
     ]
@@ -126,7 +126,7 @@ def _pareto(sweep: SweepResults) -> list[Section]:
     return [
         Section(
             "Trade-off between objectives",
-            "Finished trials by their objectives: no other trial beats a blue one in all of them; "
+            "Trials by their objectives: no other trial beats a blue one in all of them; "
             "choose among these.",
             tuple(Panel(figure) for figure in fronts),
         )
@@ -153,22 +153,22 @@ def _importance(sweep: SweepResults) -> list[Section]:
     if not sweep.space.search:
         return []
     figure = search_figures.importance(sweep)
-    finished = sweep.counts()["finished"]
+    count = len(sweep.comparable)
     title = "Importance of hyperparameters"
     if figure is None:
         return [
             Section(
                 title,
-                "Not computed: it needs at least 4 finished trials with different results, got "
-                f"{finished} finished.",
+                "Not computed: it needs at least 4 comparable trials with different results, got "
+                f"{count}.",
             )
         ]
-    hint = f" A hint only: it is steady from about {STEADY} trials, here {finished}."
+    hint = f" A hint only: it is steady from about {STEADY} trials, here {count}."
     return [
         Section(
             title,
-            "Share of each field in telling the best tenth of the finished trials by "
-            f"{sweep.objectives[0]} from the rest (PED-ANOVA).{hint if finished < STEADY else ''}",
+            "Share of each field in telling the best tenth of the trials by "
+            f"{sweep.objectives[0]} from the rest (PED-ANOVA).{hint if count < STEADY else ''}",
             (Panel(figure),),
         )
     ]

@@ -27,13 +27,13 @@ from dvr_ray.config.load import config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import RunError
-from dvr_ray.seeding import generator
 from dvr_ray.state import prefixed, under
 from dvr_ray.training import checkpoint
 from dvr_ray.training.build import Parts, build
 from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.learner import EpochPlan, Learner, LossRecord
+from dvr_ray.training.planning import Planner
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.selecting import ModelSelection
@@ -89,8 +89,7 @@ class Trainer:
             [data.train], {"reward": data.reward, "selection": data.selection}, collective
         )
         self._meter = RewardMeter(config, data, self._evaluator)
-        self._users = torch.from_numpy(data.train.users).to(device)
-        self._items = torch.from_numpy(data.train.items).to(device)
+        self._planner = Planner(config, data.train, self._parts.negatives, device)
         self._progress = Progress(0, 0, None, 0, {}, 0, 0.0, [])
         self._selection = ModelSelection(self._evaluator, config.training.metric, metrics)
 
@@ -150,7 +149,7 @@ class Trainer:
         """
         found = []
         for number in range(partitions):
-            batches = self._cut("valuation", number)
+            batches = self._planner.cut("valuation", number)
             pair = self.weighting.values(self._horizon(batches, self._progress.horizon, number))
             if pair is None:
                 return None
@@ -180,12 +179,12 @@ class Trainer:
 
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
         """One epoch of the main learner alone; a weighting that learns isn't asked."""
-        batches = self._cut("order", self._progress.epoch)
+        batches = self._planner.cut("order", self._progress.epoch)
         if phase == "train":
             self.weighting.begin(self._horizon(batches, self._progress.horizon))
-            self._train(self._main, 0, self._plan(batches, self._progress.epoch))
+            self._train(self._main, 0, self._planner.epoch(batches, self._progress.epoch))
         else:
-            self._main.train_epoch(self._plan(batches, self._progress.epoch), self._record)
+            self._main.train_epoch(self._planner.epoch(batches, self._progress.epoch), self._record)
         self._progress.epoch += 1
         self._progress.horizon += 1
         return {"epoch": self._progress.epoch, "phase": phase, "loss": self._record.merge()}
@@ -193,7 +192,7 @@ class Trainer:
     def _bilevel(self) -> dict[str, Any]:
         """One horizon over all rows, or one epoch of horizons of a few batches each."""
         horizon = self.config.adapter.horizon
-        batches = self._cut("partition", self._progress.horizon)
+        batches = self._planner.cut("partition", self._progress.horizon)
         if horizon.batches is None:
             left = self.config.training.epochs - self._progress.epoch
             groups = [_Group(batches, min(horizon.epochs, left), True)]
@@ -223,8 +222,8 @@ class Trainer:
         self.weighting.begin(horizon)
         replicas = self._open_replicas(number)
         for epoch in range(self._progress.epoch, self._progress.epoch + group.epochs):
-            batches = self._cut("order", epoch) if group.whole else group.batches
-            plan = self._plan(batches, epoch if group.whole else number)
+            batches = self._planner.cut("order", epoch) if group.whole else group.batches
+            plan = self._planner.epoch(batches, epoch if group.whole else number)
             for replica, learner in enumerate(replicas):
                 self._train(learner, replica, plan)
             if self._control is not None:
@@ -265,26 +264,9 @@ class Trainer:
         copy.load_tensors(learner.tensors())
         return copy
 
-    def _cut(self, purpose: str, counter: int) -> list[Tensor]:
-        """Cut a random order of all training rows into batches."""
-        order = torch.randperm(
-            len(self.data.train), generator=generator(self.config.seed, purpose, counter)
-        )
-        return list(torch.split(order, self.config.training.batch_size))
-
-    def _plan(self, batches: list[Tensor], counter: int) -> EpochPlan:
-        drawn = self._parts.negatives.sample(generator(self.config.seed, "negatives", counter))
-        return EpochPlan(batches, self._users, self._items, drawn.to(self._device))
-
     def _horizon(self, batches: list[Tensor], number: int, *counters: int) -> Horizon:
-        seed = generator(self.config.seed, "fixed negatives", number, *counters)
-        return Horizon(
-            number=number,
-            batches=batches,
-            negatives=self._parts.negatives.sample(seed),
-            losses=self._record.filled(),
-            embeddings=self._embeddings,
-        )
+        losses = self._record.filled()
+        return self._planner.horizon(batches, number, losses, self._embeddings, *counters)
 
     def _embeddings(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():

@@ -87,9 +87,9 @@ def check_space(space: SearchSpace, place: str) -> None:
     for name in space.tune.objectives:
         parse(name, f"{place}: tune.objective")
     ordered(space, f"{place}: search")
-    for name, distribution in space.search.items():
-        for corner in distribution.corners:
-            check(apply(space.run, {name: corner}), f"{place}: search.{name} at {corner}")
+    for name in space.search:
+        for values in space.corner_points(name):
+            check(apply(space.run, values), f"{place}: search.{name} at {values[name]}")
 
 
 def sweep(request: SweepRequest) -> SweepResult:

@@ -151,9 +151,7 @@ def test_folder_of_another_run_is_left_alone(
 ) -> None:
     space = write("small.yaml", SPACE)
     out = space.parent / "out"
-    monkeypatch.setattr(
-        sys, "argv", ["dvr-ray", "train", str(space), "--out", str(out), "--json"]
-    )
+    monkeypatch.setattr(sys, "argv", ["dvr-ray", "train", str(space), "--out", str(out), "--json"])
     with pytest.raises(SystemExit) as exit_info:
         main()
     assert not exit_info.value.code
@@ -168,7 +166,9 @@ def test_folder_of_another_run_is_left_alone(
     assert (out / "result.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("verb", [[], ["train"], ["tune"], ["report"], ["data", "describe"], ["doctor"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["train"], ["tune"], ["report"], ["data", "describe"], ["doctor"]]
+)
 def test_help_shows_an_example(
     verb: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,7 +195,7 @@ def test_a_small_sweep_has_a_page(make_sweep: Make, tmp_path: Path, trials: int)
         (folder / "trials.csv").write_text(header + "\n")
     text = " ".join(read(folder).text.split())
     assert f"A sweep of {trials} trials over 7 fields" in text
-    assert "Not computed: it needs at least 4 finished trials" in text
+    assert "Not computed: it needs at least 4 comparable trials" in text
     assert "the test part is sealed" in text
     assert ("no trial gave a result" in text) == (not trials)
 

@@ -86,6 +86,21 @@ def test_a_torn_last_line_is_left_out(make_run: Make, tmp_path: Path) -> None:
     assert found.result is None
 
 
+def test_a_whole_last_line_that_is_damaged_is_an_error(make_run: Make, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", reports=2, done=False)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 5, "selec\n')
+    with pytest.raises(CheckpointError, match=r"metrics.jsonl:3: not valid JSON"):
+        load_run(run)
+
+
+def test_a_sweep_that_is_still_searching_is_named(make_sweep: Make, tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "s", trials=1, final=False)
+    (folder / "trials.csv").unlink()
+    with pytest.raises(CheckpointError, match=r"still searching: trials.csv is missing; wait"):
+        load(folder)
+
+
 def test_numbers_that_are_not_finite_can_be_read(make_run: Make, tmp_path: Path) -> None:
     run = make_run(tmp_path / "r", reports=1)
     (run / "metrics.jsonl").write_text('{"epoch": 1, "loss": NaN, "selection": {"a@1": NaN}}\n')

@@ -38,7 +38,7 @@ def test_failed_trials_stand_below_all_others(sweep: SweepResults) -> None:
 
 
 def test_best_so_far_is_the_running_maximum_of_finished_trials(sweep: SweepResults) -> None:
-    found = traces(history(sweep, "ndcg@20"))["best finished so far"]
+    found = traces(history(sweep, "ndcg@20"))["best so far"]
     best: list[float] = []
     for trial in sweep.trials:
         if trial.status == "finished":
@@ -55,9 +55,23 @@ def test_best_so_far_falls_where_less_is_better(
     (folder / "manifest.json").write_text(
         json.dumps(manifest | {"directions": {"ndcg@20": "minimize"}})
     )
-    heights = traces(history(load_sweep(folder), "ndcg@20"))["best finished so far"].y
+    heights = traces(history(load_sweep(folder), "ndcg@20"))["best so far"].y
     assert list(heights) == sorted(heights, reverse=True)
     assert heights[0] > heights[-1]
+
+
+def test_stopped_trials_count_only_where_none_finished(
+    make_sweep: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_sweep(tmp_path / "s", final=False)
+    sweep = load_sweep(folder)
+    assert {trial.status for trial in sweep.comparable} == {"finished"}
+    table = folder / "trials.csv"
+    table.write_text(table.read_text().replace("finished", "stopped"))
+    sweep = load_sweep(folder)
+    assert len(sweep.comparable) == 16
+    assert traces(history(sweep, "ndcg@20"))["best so far"].y[-1] == 0.19
+    assert importance(sweep) is not None
 
 
 def test_the_plain_run_is_a_level_line(sweep: SweepResults) -> None:

@@ -1,4 +1,4 @@
-"""The adapter's two estimators against their formulas, and directional masks against a known game."""
+"""The two estimators against their formulas, and directional masks against a known game."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_natural_loss_is_least_at_the_natural_gradient() -> None:
 
 
 def test_score_loss_has_the_policy_gradient_as_its_gradient() -> None:
-    """The gradient of ``-(1/K) sum_k c_ki log pi(s_ki)`` in logit i is ``-mean_k c_ki (s_ki - p_i)``."""
+    """Its gradient in logit i is ``-mean_k c_ki (s_ki - p_i)``."""
     adapter = _adapter(estimator="score")
     rows, selected, odds, metric = _horizon()
     outcome = adapter.observe(rows, selected, odds, torch.zeros(5, 1), metric)

@@ -133,9 +133,7 @@ def test_every_report_has_the_monitors(
     json.dumps(recorder.rows)
 
 
-def test_infinite_loss_is_a_failure(
-    small_run: Make, small_data: TrialData, tmp_path: Path
-) -> None:
+def test_infinite_loss_is_a_failure(small_run: Make, small_data: TrialData, tmp_path: Path) -> None:
     config = small_run(method__name="bpr", training__l2=1e300, training__lr=10.0)
     with pytest.raises(RunError, match=r"epoch \d+: the loss is (nan|inf); lower training.lr"):
         _train(config, small_data, tmp_path)

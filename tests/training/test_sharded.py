@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from gloo import run_group
+from small_run import SMALL
 
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import apply
@@ -16,8 +18,6 @@ from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.collective import TorchCollective
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Silent
-from gloo import run_group
-from small_run import SMALL
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},

@@ -85,23 +85,31 @@ def pair_statistics(log: Interactions, block_entries: int = BLOCK_ENTRIES) -> Pa
     step = max(1, block_entries // max(log.num_items, 1))
     for start in range(0, log.num_items, step):
         stop = min(start + step, log.num_items)
-        together = (items_by_users[start:stop] @ users_by_items).toarray()
+        together = items_by_users[start:stop] @ users_by_items
         items[:, start:stop] = _largest(together, counts, start)
+        dense = together.toarray()
         members = log.item_order[log.item_offsets[start] : log.item_offsets[stop]]
         for chunk in _chunks(members, log, block_entries):
-            rows[:, chunk] = _row_statistics(log, chunk, together, counts, start)
+            rows[:, chunk] = _row_statistics(log, chunk, dense, counts, start)
     return PairStatistics(*rows, *items)
 
 
-def _largest(together: np.ndarray, counts: np.ndarray, start: int) -> np.ndarray:
+def _largest(together: sp.csr_matrix, counts: np.ndarray, start: int) -> np.ndarray:
     """Largest cosine and share of a block of items with any other item, (2, block)."""
-    own = np.arange(len(together))
-    others = together.copy()
-    others[own, start + own] = 0
-    mine = np.maximum(counts[start : start + len(together)], 1)[:, None]
-    share = (others / mine).max(axis=1)
-    cosine = (others / np.sqrt(mine * np.maximum(counts, 1))).max(axis=1)
-    return np.stack([cosine, share])
+    own = start + np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
+    both = np.where(together.indices == own, 0, together.data.astype(np.float64))
+    mine = np.maximum(counts[start : start + together.shape[0]], 1)
+    cosine = _row_largest(together, both / np.sqrt(counts[together.indices]))
+    return np.stack([cosine / np.sqrt(mine), _row_largest(together, both) / mine])
+
+
+def _row_largest(pattern: sp.csr_matrix, values: np.ndarray) -> np.ndarray:
+    """Largest of the values in each row of a matrix's pattern; 0 for an empty row."""
+    filled = np.flatnonzero(np.diff(pattern.indptr))
+    largest = np.zeros(pattern.shape[0])
+    if len(filled):
+        largest[filled] = np.maximum.reduceat(values, pattern.indptr[filled])
+    return largest
 
 
 def _chunks(members: np.ndarray, log: Interactions, limit: int) -> Iterator[np.ndarray]:
@@ -125,19 +133,17 @@ def _row_statistics(
     users, items = log.users[chunk], log.items[chunk]
     lengths = log.user_counts[users]
     place = np.arange(int(lengths.max()))
-    inside = place < lengths[:, None]
     flat = np.minimum(log.user_offsets[users][:, None] + place, len(log) - 1)
     others = log.items[flat]
-    valid = inside & (others != items[:, None])
+    valid = (place < lengths[:, None]) & (others != items[:, None])
+    scale = np.where(valid, 1 / np.sqrt(counts[others]), 0)
     both = together[(items - start)[:, None], others].astype(np.float64)
-    mine = counts[items][:, None]
-    left_out = np.where(valid, (both - 1) / np.sqrt(np.maximum(mine - 1, 1) * counts[others]), 0)
-    plain = np.where(valid, both / np.sqrt(mine * counts[others]), 0)
     number = np.maximum(lengths - 1, 1)
-    top = left_out
-    if top.shape[1] > TOP:
-        top = -np.partition(-left_out, TOP - 1, axis=1)[:, :TOP]
-    total = left_out.sum(1)
-    return np.stack(
-        [total, total / number, top.sum(1) / np.minimum(number, TOP), plain.sum(1) / number]
-    )
+    mine = counts[items]
+    plain = np.einsum("rp,rp->r", both, scale) / np.sqrt(mine) / number
+    left_out = np.multiply(both - 1, scale, out=both)
+    first = max(left_out.shape[1] - TOP, 0)
+    top = np.partition(left_out, first, axis=1)[:, first:]
+    rest = np.sqrt(np.maximum(mine - 1, 1))
+    total = left_out.sum(1) / rest
+    return np.stack([total, total / number, top.sum(1) / rest / np.minimum(number, TOP), plain])

@@ -47,9 +47,14 @@ def static_features(train: Interactions, names: Iterable[str]) -> dict[str, np.n
         Gauss-ranked.
     """
     context = FeatureContext(train)
-    return {name: gauss_rank(FEATURES.get(name)().compute(context)) for name in names}
+    return {name: _ranked(name, context) for name in names}
 
 
 def loss_features(train: Interactions, losses: np.ndarray) -> np.ndarray:
     """Compute the family ``loss`` from mean losses (n,): shape (n, 2), gauss-ranked."""
-    return gauss_rank(FEATURES.get("loss")().compute(FeatureContext(train, losses)))
+    return _ranked("loss", FeatureContext(train, losses))
+
+
+def _ranked(name: str, context: FeatureContext) -> np.ndarray:
+    # In float32, so that sums which differ by the order of their terms alone tie.
+    return gauss_rank(FEATURES.get(name)().compute(context).astype(np.float32))

@@ -1,0 +1,189 @@
+"""Speed on Gowalla as ratios to bare-torch limits measured in the same run.
+
+    python benchmarks/epoch.py --data ../shared/data/gowalla [--only bpr evaluation dvr quality]
+
+* bpr: one epoch of plain BPR (64 dimensions, batch 4096) against a bare loop of the same gathers
+  and row updates of Adam (goal 1.5);
+* evaluation: ndcg@20 and recall@20 of validation-selection users against chunked matmul + topk of
+  the same users (goal 1.3);
+* dvr: one epoch of DVR with one mask against one of BPR, valuation, reward and updates included
+  (goal 1.5);
+* quality: validation ndcg@20 after some epochs, row-wise Adam against dense Adam.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import softplus
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from dvr_ray.collective import OneProcess  # noqa: E402
+from dvr_ray.config.load import apply  # noqa: E402
+from dvr_ray.config.schema import RunConfig  # noqa: E402
+from dvr_ray.data.prepare import prepare  # noqa: E402
+from dvr_ray.training.build import build  # noqa: E402
+from dvr_ray.training.evaluation import Evaluator  # noqa: E402
+from dvr_ray.training.learner import LossRecord  # noqa: E402
+from dvr_ray.training.loop import Trainer  # noqa: E402
+from dvr_ray.training.planning import Planner  # noqa: E402
+
+DIM, BATCH, LR = 64, 4096, 1e-3
+CPU = torch.device("cpu")
+
+
+def seconds(function: Callable[[], Any], times: int = 3) -> float:
+    """Median wall time after one call to warm up."""
+    function()
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        function()
+        taken.append(time.perf_counter() - started)
+    return median(taken)
+
+
+def bare_epoch(plan: Any, tables: list[torch.Tensor], moments: list[Any], step: list[int]) -> None:
+    """The same gathers, BPR gradient and Adam row updates, written by hand."""
+    first, second, eps = 0.9, 0.999, 1e-8
+    for rows in plan.batches:
+        u, i, j = plan.users[rows], plan.items[rows], plan.negatives[rows]
+        step[0] += 1
+        pu, qi, qj = tables[0][u], tables[1][i], tables[1][j]
+        slope = -torch.sigmoid(-(pu * (qi - qj)).sum(1)) / len(rows)
+        gradients = (slope[:, None] * (qi - qj), slope[:, None] * pu)
+        for table, (m, v), index, gradient in (
+            (tables[0], moments[0], u, gradients[0]),
+            (tables[1], moments[1], torch.cat([i, j]), torch.cat([gradients[1], -gradients[1]])),
+        ):
+            unique, place = torch.unique(index, return_inverse=True)
+            total = torch.zeros(len(unique), DIM).index_add_(0, place, gradient)
+            m[unique] = mean = m[unique].mul_(first).add_(total, alpha=1 - first)
+            v[unique] = square = v[unique].mul_(second).addcmul_(total, total, value=1 - second)
+            scale = (square / (1 - second ** step[0])).sqrt_().add_(eps)
+            table[unique] -= LR / (1 - first ** step[0]) * mean / scale
+
+
+def bpr(config: RunConfig, data: Any) -> None:
+    """Epoch of plain BPR against the bare loop."""
+    parts = build(config, data, OneProcess(), CPU)
+    learner = parts.learner(0)
+    planner = Planner(config, data.train, parts.negatives, CPU)
+    plan = planner.epoch(planner.cut("order", 0), 0)
+    record = LossRecord(len(data.train), OneProcess())
+    sizes = (data.train.num_users, data.train.num_items)
+    tables = [torch.randn(size, DIM) * 0.1 for size in sizes]
+    moments = [(torch.zeros(size, DIM), torch.zeros(size, DIM)) for size in sizes]
+    bare = seconds(lambda: bare_epoch(plan, tables, moments, [0]))
+    whole = seconds(lambda: learner.train_epoch(planner.epoch(planner.cut("order", 0), 0), record))
+    loop = seconds(lambda: learner.train_epoch(plan, record))
+    print(
+        f"BPR epoch {loop:.2f} s, with drawing {whole:.2f} s, bare loop {bare:.2f} s: ratio "
+        f"{loop / bare:.2f} (with drawing {whole / bare:.2f})",
+        flush=True,
+    )
+
+
+def evaluation(config: RunConfig, data: Any) -> None:
+    """Full ranking against chunked matmul + topk."""
+    backbone = build(config, data, OneProcess(), CPU).learner(0).backbone
+    evaluator = Evaluator([data.train], {"selection": data.selection}, OneProcess())
+    users = torch.from_numpy(np.flatnonzero(data.selection.user_counts))
+    left, right = backbone.users.weight.detach(), backbone.items.weight.detach()
+    step = max(1, (1 << 24) // data.train.num_items)
+
+    def bare() -> None:
+        for chunk in users.split(step):
+            (left[chunk] @ right.T).topk(20)
+
+    limit = seconds(bare)
+    taken = seconds(lambda: evaluator.per_user(backbone, {"selection": ["ndcg@20", "recall@20"]}))
+    print(f"evaluation {taken:.2f} s, bare {limit:.2f} s: ratio {taken / limit:.2f}", flush=True)
+
+
+def dvr(config: RunConfig, data: Any) -> None:
+    """A DVR epoch with one mask, all costs included, against a BPR epoch of the same trainer."""
+    one = {"adapter": {"masks": 1, "baseline": "none", "users": 2000, "horizon": {"epochs": 2}}}
+    settings = {"training.warmup": 1, "training.epochs": 5, "policy.gate": False}
+    found = {}
+    for name in ("bpr", "dvr"):
+        changed = apply(config, settings | one | {"method": {"name": name}})
+        trainer = Trainer(changed, data, OneProcess(), CPU)
+        trainer._selection._measure = lambda learner: {"ndcg@20": 0.0, "recall@20": 0.0}  # type: ignore[method-assign]
+        times = []
+        while trainer._progress.epoch < 5:
+            before, started = trainer._progress.epoch, time.perf_counter()
+            trainer._period()
+            times.append((time.perf_counter() - started) / (trainer._progress.epoch - before))
+        # The first periods build features and warm up.
+        found[name] = times[-1]
+    print(
+        f"DVR epoch (one mask, reward on 2,000 users) {found['dvr']:.2f} s, BPR "
+        f"{found['bpr']:.2f} s: ratio {found['dvr'] / found['bpr']:.2f}",
+        flush=True,
+    )
+
+
+def quality(config: RunConfig, data: Any, epochs: int) -> None:
+    """Validation ndcg@20 of row-wise and dense Adam after the same epochs."""
+    parts = build(config, data, OneProcess(), CPU)
+    evaluator = Evaluator([data.train], {"selection": data.selection}, OneProcess())
+    planner = Planner(config, data.train, parts.negatives, CPU)
+    record = LossRecord(len(data.train), OneProcess())
+    rows, dense = parts.learner(0), parts.learner(0).backbone
+    adam = torch.optim.Adam(dense.parameters(), lr=config.training.lr)
+    for module in (dense.users, dense.items):
+        module.sparse = False
+    for epoch in range(epochs):
+        plan = planner.epoch(planner.cut("order", epoch), epoch)
+        rows.train_epoch(plan, record)
+        for batch in plan.batches:
+            out = dense(plan.users[batch], plan.items[batch], plan.negatives[batch])
+            loss = softplus(out.negative - out.positive).mean()
+            adam.zero_grad()
+            (loss + 0.5 * config.training.l2 * out.squared_norm.mean()).backward()
+            adam.step()
+    for name, backbone in (("row-wise Adam", rows.backbone), ("dense Adam", dense)):
+        found = evaluator.per_user(backbone, {"selection": ["ndcg@20"]})["selection"]["ndcg@20"]
+        print(
+            f"ndcg@20 on validation-selection after {epochs} epochs, {name}: "
+            f"{float(found.nanmean()):.4f}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Read Gowalla and run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--only", nargs="*", default=["bpr", "evaluation", "dvr", "quality"])
+    parser.add_argument("--epochs", type=int, default=20)
+    asked = parser.parse_args()
+    torch.set_num_threads(2)
+    config = apply(RunConfig(), {
+        "data.source": "lightgcn", "data.path": str(Path(asked.data).resolve()),
+        "backbone": {"name": "bprmf", "dim": DIM},
+        "encoder.features": ["agreement", "loss", "overlap", "coherence", "counts"],
+        "training.batch_size": BATCH, "training.lr": 2e-3, "training.l2": 1e-2,
+    })  # fmt: skip
+    data, _ = prepare(config)
+    for name in asked.only:
+        if name == "quality":
+            quality(config, data, asked.epochs)
+        else:
+            {"bpr": bpr, "evaluation": evaluation, "dvr": dvr}[name](config, replace(data))
+
+
+if __name__ == "__main__":
+    main()

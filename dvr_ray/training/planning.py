@@ -1,0 +1,72 @@
+"""What is drawn for an epoch or a horizon: the order of rows, their batches, their negatives.
+
+Every draw is named by purpose and counter (`dvr_ray.seeding`), so that all replicas of a horizon
+train on the same numbers, all workers draw alike, and a resumed run needs no saved states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dvr_ray.config.schema import RunConfig
+from dvr_ray.data.interactions import Interactions
+from dvr_ray.negatives import NegativeSampler
+from dvr_ray.seeding import generator
+from dvr_ray.training.learner import EpochPlan
+from dvr_ray.weightings import Horizon
+
+__all__ = ["Planner"]
+
+
+class Planner:
+    """Draws batches and negatives.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Reads seed and batch size.
+    train : Interactions
+        The training part.
+    negatives : NegativeSampler
+        Draws the negatives.
+    device : torch.device
+        Where triplets are wanted.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        train: Interactions,
+        negatives: NegativeSampler,
+        device: torch.device,
+    ) -> None:
+        self._seed, self._batch_size = config.seed, config.training.batch_size
+        self._negatives, self._device = negatives, device
+        self._rows = len(train)
+        self._users = torch.from_numpy(train.users).to(device)
+        self._items = torch.from_numpy(train.items).to(device)
+
+    def cut(self, purpose: str, counter: int) -> list[Tensor]:
+        """Cut a random order of all training rows into batches."""
+        order = torch.randperm(self._rows, generator=generator(self._seed, purpose, counter))
+        return list(torch.split(order, self._batch_size))
+
+    def epoch(self, batches: list[Tensor], counter: int) -> EpochPlan:
+        """Draw fresh negatives for the rows of an epoch."""
+        drawn = self._negatives.sample(generator(self._seed, "negatives", counter))
+        return EpochPlan(batches, self._users, self._items, drawn.to(self._device))
+
+    def horizon(
+        self,
+        batches: list[Tensor],
+        number: int,
+        losses: Tensor,
+        embeddings: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+        *counters: int,
+    ) -> Horizon:
+        """Draw one fixed negative per row for a partition; arguments as in `Horizon`."""
+        seed = generator(self._seed, "fixed negatives", number, *counters)
+        return Horizon(number, batches, self._negatives.sample(seed), losses, embeddings)
