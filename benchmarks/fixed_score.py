@@ -37,6 +37,7 @@ class FixedScore(Weighting):
         self._odds: Tensor | None = None
 
     def begin(self, horizon: Horizon) -> None:
+        """Draw a new mask once the warm-up is over."""
         params = self.parts.params
         if params.score == "planted":
             self._kept = torch.from_numpy(~self.parts.data.planted)
@@ -49,6 +50,7 @@ class FixedScore(Weighting):
             self._kept = torch.rand(len(self._odds), generator=draws) < self._odds
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
+        """Return the kept rows."""
         return rows[self._kept[rows]]
 
     def _score(self, horizon: Horizon) -> Tensor:

@@ -1,4 +1,4 @@
-"""Last.FM with planted noise: does the learned value find it, and what does selecting by it buy?
+"""Last.FM with planted noise: is it found, and what does selecting by value buy?
 
     python benchmarks/lastfm_noise.py --data ../shared/data/lastfm-hetrec --out runs/lastfm-noise
 

@@ -45,9 +45,7 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Tensor]) -
         }
 
 
-def _restored(
-    name: str, value: Tensor, parameter: torch.Tensor, whole_steps: bool
-) -> Tensor | int:
+def _restored(name: str, value: Tensor, parameter: torch.Tensor, whole_steps: bool) -> Tensor | int:
     if name == "step":
         # SparseAdam counts steps in a plain integer, the dense optimisers in a CPU tensor.
         return int(value) if whole_steps else value.clone()

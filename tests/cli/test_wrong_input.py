@@ -48,7 +48,7 @@ def _fails(
 
 
 EDITS = [
-    ("depth: {int: [1, 4]}", "depht: {int: [1, 4]}", ["small.yaml:6", "valuator.depht", "valuator.depth"]),
+    ("depth: {int", "depht: {int", ["small.yaml:6", "valuator.depht", "valuator.depth"]),
     ("int: [1, 4]", "int: [0, 4]", ["small.yaml:6", "valuator.depth", "0"]),
     ("int: [1, 4]", "int: [4, 1]", ["small.yaml:6", "valuator.depth", "[4, 1]"]),
     ("int: [1, 4]", "int: [2, 4]", ["small.yaml:", "valuator.depth", "[2, 4]", "1"]),

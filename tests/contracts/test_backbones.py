@@ -15,7 +15,8 @@ USERS, ITEMS = 5, 7
 
 def _train() -> Interactions:
     rng = np.random.default_rng(0)
-    return Interactions.from_pairs(rng.integers(0, USERS, 15), rng.integers(0, ITEMS, 15), USERS, ITEMS)
+    users, items = rng.integers(0, USERS, 15), rng.integers(0, ITEMS, 15)
+    return Interactions.from_pairs(users, items, USERS, ITEMS)
 
 
 def _make(cls: type[Backbone], seed: int = 0) -> Backbone:
