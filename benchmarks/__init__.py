@@ -1,0 +1,1 @@
+"""Scripts run by hand: speed as ratios, and the noise tables of the README."""

@@ -1,4 +1,4 @@
-"""Last.FM with planted noise: is it found, and what does selecting by value buy?
+"""Find planted noise on Last.FM, and what selecting by value buys.
 
     python benchmarks/lastfm_noise.py --data ../shared/data/lastfm-hetrec --out runs/lastfm-noise
 

@@ -55,7 +55,8 @@ class BPRMF(Backbone):
         """Score triplets by e_u . e_i and e_u . e_j."""
         user = self.users(users)
         # One lookup of both sides leaves one sparse gradient to combine.
-        positive, negative = self.items(torch.cat([positives, negatives])).split(len(users))
+        items = self.items(torch.cat([positives, negatives]))
+        positive, negative = items[: len(users)], items[len(users) :]
         squares = user.square() + positive.square() + negative.square()
         return TripletOutput((user * positive).sum(1), (user * negative).sum(1), squares.sum(1))
 

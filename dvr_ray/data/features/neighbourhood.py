@@ -5,8 +5,8 @@ of a row (u, i) is ranked among the scores of the items that u doesn't have, and
 that users without i have for i; those are scores of the whole log, with (u, i) in it.
 
 Exact over all users and items: the scores of a block of users are one sparse product, whose rows
-are sorted once to look up the few left-out scores. Memory is bounded by the item-item cosines and
-a block: @MEMORY@.
+are sorted once to look up the few left-out scores. Gowalla (29,858 x 40,981) takes about one
+minute of one core, once per data set, and .6 GB, most of it the item-item cosines.
 """
 
 from __future__ import annotations
