@@ -238,6 +238,14 @@ class Manifest:
         """Seconds of searching so far."""
         return float(self.content["budget"]["seconds_spent"])
 
+    def number(self, folder: str) -> int:
+        """Return the number of a trial by its folder; a new one gets the next, for good."""
+        order: list[str] = self.content.setdefault("order", [])
+        if folder not in order:
+            order.append(folder)
+            self.write()
+        return order.index(folder)
+
     def spend(self, seconds: float) -> None:
         """Add searching time."""
         self.content["budget"]["seconds_spent"] = round(self.seconds_spent + seconds, 2)

@@ -55,17 +55,21 @@ class TrialEvents(Callback):  # type: ignore[misc]
 
     Parameters
     ----------
+    number : callable
+        Numbers a trial by its suggested values.
     on_event : callable
         Takes trial number, status and latest metrics.
     """
 
-    def __init__(self, on_event: Callable[[int, str, dict[str, Any]], None]) -> None:
-        self._on_event = on_event
-        self._numbers: dict[str, int] = {}
+    def __init__(
+        self,
+        number: Callable[[dict[str, Any]], int],
+        on_event: Callable[[int, str, dict[str, Any]], None],
+    ) -> None:
+        self._number, self._on_event = number, on_event
 
     def _tell(self, trial: Any, status: str, metrics: dict[str, Any]) -> None:
-        number = self._numbers.setdefault(trial.trial_id, len(self._numbers))
-        self._on_event(number, status, metrics)
+        self._on_event(self._number(trial.config), status, metrics)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial begins."""
@@ -87,7 +91,11 @@ class TrialEvents(Callback):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         """Terminal and listeners stay in this process."""
-        return {"_on_event": _nobody, "_numbers": {}}
+        return {"_number": _unnumbered, "_on_event": _nobody}
+
+
+def _unnumbered(values: dict[str, Any]) -> int:
+    return 0
 
 
 def _nobody(number: int, status: str, metrics: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dvr_ray.config.load import apply, dump
+from dvr_ray.config.load import apply, config_hash, dump
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.data.prepare import prepare
@@ -150,7 +150,11 @@ def _search(
     """Run Tune until the budget is spent; the records of all trials."""
     folder = Path(plan.folder)
     started = time.monotonic()
-    events = TrialEvents(request.on_event)
+
+    def number(values: dict[str, Any]) -> int:
+        return manifest.number(config_hash(plan.config(values)))
+
+    events = TrialEvents(number, request.on_event)
     tuner = make_tuner(
         plan,
         trainable,
@@ -165,12 +169,12 @@ def _search(
         manifest.spend(time.monotonic() - started)
     objectives = plan.space.tune.objectives
     records = []
-    for number, result in enumerate(grid):
+    for result in grid:
         values = result.config or {}
         error = _one_line(result.error) if result.error else ""
         where = trial_folder(plan, plan.config(values))
-        records.append(TrialRecord.read(number, where, values, objectives, error))
-    records = _without_repeats(records)
+        records.append(TrialRecord.read(number(values), where, values, objectives, error))
+    records = sorted(_without_repeats(records), key=lambda record: record.number)
     write_trials(records, plan.space, folder / "trials.csv")
     mirror_study(records, plan.space, folder / "study.log")
     counts = {s: sum(r.status == s for r in records) for s in ("finished", "stopped", "failed")}
