@@ -26,7 +26,9 @@ class Screen:
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
         self.log = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-        self._out = Console(highlight=False)
+        # Without a terminal nothing is cut: whoever reads the file can scroll.
+        piped = None if sys.stdout.isatty() else 200
+        self._out = Console(highlight=False, width=piped)
 
     def say(self, line: str) -> None:
         """Print one line of progress."""
