@@ -58,11 +58,11 @@ def retrain_and_test(
     """
     folder = Path(plan.folder)
     path = folder / "final.json"
+    seeds = [winner.seed + FIRST_SEED + k for k in range(plan.space.tune.final_seeds)]
     if path.exists():
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if stored["winner"] == record.folder:
+        if stored["winner"] == record.folder and stored["seeds"] == seeds:
             return stored
-    seeds = [winner.seed + FIRST_SEED + k for k in range(plan.space.tune.final_seeds)]
     methods = {winner.method.name: winner}
     if winner.method.name != "bpr":
         methods["keep-all"] = apply(winner, {"method": {"name": "bpr"}})
