@@ -17,6 +17,8 @@ from dvr_ray.errors import DvrRayError
 
 __all__ = ["app", "main"]
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="dvr-ray",
     help="Find the interactions worth learning from, and tune recommenders that learn from them.",
@@ -48,12 +50,11 @@ def main() -> NoReturn:
     screen = Screen()
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this code
+            screen.error("interrupted; the same command with --resume goes on from here")
     except DvrRayError as error:
         screen.error(str(error))
         code = error.exit_code
-    except KeyboardInterrupt:
-        screen.error("interrupted; the same command with --resume goes on from here")
-        code = 130
     except OSError as error:
         place = error.filename or "file system"
         screen.error(f"{place}: {error.strerror or error}; check path, rights and free space")
