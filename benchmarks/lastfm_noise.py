@@ -43,6 +43,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "planted rows removed by label": {"method": {"name": FIXED, "score": "planted"}},
 }
 KEEP_ALL, LINEAR = "keep all (BPR)", "linear valuator, user credit"
+DEFAULT = "DVR, user credit (default)"
 L2 = (0.03, 0.06, 0.1)
 RIDGES = (3.0, 30.0)
 
@@ -72,17 +73,33 @@ def one_run(job: tuple[str, str, int, dict[str, Any], str, str]) -> dict[str, An
     return {
         "noise": noise, "row": row, "seed": seed, "setting": setting,
         "selection": result["selection"]["ndcg@20"], "test": measured,
-        "auc": result.get("auc", {}),
+        "auc": result.get("auc", {}) | mean_of_six(folder),
     }  # fmt: skip
 
 
-def score_auc(found: dict[str, Any], row: str) -> float | None:
-    """AUC of the score that a row selects by."""
-    names = {"mean loss": "mean_loss", "mean of six features": None}
-    auc = found["auc"]
-    if row in names or not auc:
-        return None
-    return auc["value"]
+def mean_of_six(folder: Path) -> dict[str, float]:
+    """AUC of the plain mean of the six agreement features, where a run valued its rows."""
+    import pandas as pd
+
+    from dvr_ray.data.features import gauss_rank
+    from dvr_ray.metrics.auc import roc_auc
+
+    if not (folder / "values.parquet").exists():
+        return {}
+    values = pd.read_parquet(folder / "values.parquet")
+    names = [c for c in values if c.startswith(("feature.agreement", "feature.neighbourhood"))]
+    losses = gauss_rank(-values[["mean_loss"]].to_numpy())
+    six = np.concatenate([values[names].to_numpy(), losses], axis=1).mean(1)
+    return {"mean of six features": roc_auc(six, ~values["planted"].to_numpy())}
+
+
+def row_aucs(found: list[dict[str, Any]], noise: str, row: str) -> list[float]:
+    """AUC of the score that a row selects by; plain scores as the default runs measured them."""
+    plain = {"mean loss": "mean_loss", "mean of six features": "mean of six features"}
+    source = DEFAULT if row in plain else row
+    runs = [f for f in found if f["row"] == source and f["noise"] == noise]
+    name = plain.get(row, "value")
+    return [f["auc"][name] for f in runs if name in f["auc"]]
 
 
 def table(found: list[dict[str, Any]], noise: str) -> str:
@@ -93,7 +110,7 @@ def table(found: list[dict[str, Any]], noise: str) -> str:
     ]
     for row in ROWS:
         runs = [f for f in found if f["row"] == row and f["noise"] == noise]
-        aucs = [a for a in (score_auc(f, row) for f in runs) if a is not None]
+        aucs = row_aucs(found, noise, row)
         ndcg = [f["test"]["ndcg@20"] for f in runs]
         pushed = [f["test"]["pushed@20"] for f in runs if "pushed@20" in f["test"]]
         lines.append(f"| {row} | {spread(aucs, 3)} | {spread(ndcg, 4)} | {spread(pushed, 2)} |")
@@ -102,7 +119,7 @@ def table(found: list[dict[str, Any]], noise: str) -> str:
 
 def fixed_aucs(found: list[dict[str, Any]], noise: str) -> str:
     """AUC of the plain scores, as the runs with default settings measured them."""
-    runs = [f for f in found if f["row"] == "DVR, user credit (default)"]
+    runs = [f for f in found if f["row"] == DEFAULT]
     runs = [f for f in runs if f["noise"] == noise]
     names = list(runs[0]["auc"]) if runs else []
     shown = [f"{name} {spread([f['auc'][name] for f in runs], 3)}" for name in names]

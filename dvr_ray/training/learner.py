@@ -57,6 +57,7 @@ class LossRecord:
         # Row 0 holds sums of losses, row 1 how often each training row was seen.
         self._seen = torch.zeros(2, rows, dtype=torch.float64)
         self.mean = torch.full((rows,), float("nan"), dtype=torch.float64)
+        self._before: Tensor | None = None
 
     def add(self, rows: Tensor, losses: Tensor) -> None:
         """Record losses (b,) of distinct rows (b,)."""
@@ -75,6 +76,24 @@ class LossRecord:
         mean = float(total.sum() / times.sum().clamp_min(1))
         self._seen.zero_()
         return mean
+
+    def begin_selecting(self) -> None:
+        """Remember the means of now, once: a dropped row's later loss says nothing of the row."""
+        if self._before is None:
+            self._before = self.filled()
+
+    def unselected(self) -> Tensor:
+        """Running mean as it was before rows were selected, or now where none were; (n,)."""
+        return self.filled() if self._before is None else self._before
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State for a checkpoint."""
+        before = {} if self._before is None else {"before": self._before}
+        return {"mean": self.mean} | before
+
+    def load_tensors(self, state: dict[str, Tensor]) -> None:
+        """Restore what `tensors` gave."""
+        self.mean, self._before = state["mean"], state.get("before")
 
     def filled(self) -> Tensor:
         """Running mean with rows that were never seen at the mean of the others, shape (n,)."""

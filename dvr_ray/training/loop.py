@@ -158,8 +158,8 @@ class Trainer:
         return mean[0], mean[1]
 
     def mean_losses(self) -> Tensor:
-        """Running mean BPR loss of every training row, shape (n,)."""
-        return self._record.filled()
+        """Running mean BPR loss of every training row before any was dropped, shape (n,)."""
+        return self._record.unselected()
 
     def _period(self) -> dict[str, Any]:
         """Run until the next report: one epoch of warm-up, or one horizon (or an epoch of them)."""
@@ -202,6 +202,7 @@ class Trainer:
                 _Group(batches[start : start + size], 1, False)
                 for start in range(0, len(batches), size)
             ]
+        self._record.begin_selecting()
         if self._control is None and self.config.policy.gate:
             self._control = self._copy(self._main)
         ended = [self._run_horizon(group) for group in groups]
@@ -275,10 +276,11 @@ class Trainer:
     def _tensors(self) -> dict[str, Tensor]:
         state = prefixed("main", self._main.tensors()) | prefixed("best", self._selection.best)
         state |= prefixed("weighting", self.weighting.tensors())
+        state |= prefixed("losses", self._record.tensors())
         if self._control is not None:
             state |= prefixed("control", self._control.tensors())
         # safetensors refuses tensors that share memory.
-        return {k: v.clone() for k, v in (state | {"losses": self._record.mean}).items()}
+        return {k: v.clone() for k, v in state.items()}
 
     def _resume(self, folder: Path) -> None:
         saved = checkpoint.checkpoints(folder)
@@ -289,7 +291,7 @@ class Trainer:
         self._main.load_tensors(under("main", stored.tensors))
         self._selection.best = under("best", stored.tensors)
         self.weighting.load_tensors(under("weighting", stored.tensors))
-        self._record.mean = stored.tensors["losses"]
+        self._record.load_tensors(under("losses", stored.tensors))
         if control := under("control", stored.tensors):
             self._control = self._parts.learner(0)
             self._control.load_tensors(control)
