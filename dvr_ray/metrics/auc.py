@@ -6,7 +6,6 @@ Breaking ties by the order of rows flatters or harms: planted rows often stand l
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 __all__ = ["chance_half_width", "roc_auc", "roc_curve"]
 
@@ -30,6 +29,8 @@ def roc_auc(scores: np.ndarray, positive: np.ndarray) -> float:
     others = len(positive) - wanted
     if not wanted or not others:
         return float("nan")
+    from scipy.stats import rankdata  # takes longer to import than most trials wait
+
     ranks = rankdata(scores)[positive].sum()
     return float((ranks - wanted * (wanted + 1) / 2) / (wanted * others))
 

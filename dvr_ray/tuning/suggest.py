@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
-
-import optuna
+from typing import TYPE_CHECKING, Any
 
 from dvr_ray.config.paths import MISSING
 from dvr_ray.config.space import Distribution, SearchSpace, TuneConfig
+
+if TYPE_CHECKING:
+    import optuna
 
 __all__ = ["decoded", "first_point", "make_sampler", "ordered", "suggest"]
 
@@ -80,6 +81,8 @@ def make_sampler(config: TuneConfig) -> optuna.samplers.BaseSampler:
     With few trials Optuna's defaults would never leave the random phase: TPE then starts to model,
     and NSGA-II breeds, after a quarter of the trials.
     """
+    import optuna  # trials import this module, and only the driver samples
+
     quarter = max(FEWEST, (config.trials or 4 * NSGA2_POPULATION) // 4)
     if config.sampler == "random":
         return optuna.samplers.RandomSampler(seed=config.seed)

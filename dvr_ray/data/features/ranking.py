@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from dvr_ray.data.features.feature import FEATURES, FeatureContext
 from dvr_ray.data.interactions import Interactions
@@ -27,6 +25,9 @@ def gauss_rank(values: np.ndarray) -> np.ndarray:
     ndarray, shape (n, c), float32
         A constant column becomes 0.
     """
+    from scipy.special import ndtri  # slow to import; plain BPR never asks for ranks
+    from scipy.stats import rankdata
+
     ranks = rankdata(values, axis=0)
     return np.asarray(ndtri((ranks - 0.5) / len(values)), dtype=np.float32)
 
