@@ -132,7 +132,5 @@ class _Bar:
         self._progress.update(self._task, completed=row["epoch"], shown=shown)
         if not self._progress.console.is_terminal:
             self._screen.say(f"epoch {row['epoch']:>4}  {row['phase']:<8} {shown}")
-
-    def warn(self, message: str) -> None:
-        """Print a monitor's warning."""
-        self._screen.warn(message)
+        for warning in row.get("warnings", ()):
+            self._screen.warn(warning)

@@ -94,7 +94,6 @@ class TrainReporter:
 
     def __init__(self, objectives: tuple[str, ...]) -> None:
         self._objectives = objectives
-        self._best: dict[str, float] = {}
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
         """Report one row; the checkpoint comes from worker 0."""
@@ -102,9 +101,6 @@ class TrainReporter:
 
         kept = None if checkpoint is None else ray.train.Checkpoint.from_directory(checkpoint)
         ray.train.report(row_metrics(row, self._objectives), checkpoint=kept)
-
-    def warn(self, message: str) -> None:
-        """Warnings are in the rows' monitors; workers have no terminal."""
 
 
 def row_metrics(row: dict[str, Any], objectives: tuple[str, ...]) -> dict[str, Any]:

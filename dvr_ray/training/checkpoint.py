@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dvr_ray.errors import CheckpointError
 
-__all__ = ["Progress", "Stored", "checkpoints", "load", "save", "write_json"]
+__all__ = ["Progress", "Stored", "newest", "save", "write_json"]
 
 FORMAT = 1
 KEPT = 2
@@ -47,16 +47,19 @@ class Progress:
         Time spent.
     warned : list of str
         Monitors that have warned.
+    recent : list of [float, float]
+        Loss and metric of the last reports, for the monitor of misalignment.
     """
 
-    epoch: int
-    horizon: int
-    best: float | None
-    best_epoch: int
-    best_metrics: dict[str, float]
-    stale: int
-    seconds: float
-    warned: list[str]
+    epoch: int = 0
+    horizon: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    stale: int = 0
+    seconds: float = 0.0
+    warned: list[str] = field(default_factory=list)
+    recent: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ class Stored:
 
     progress: Progress
     tensors: dict[str, Tensor]
+
+
+class _DamagedError(CheckpointError):
+    """A checkpoint that can't be read; the one before may be whole."""
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -104,42 +111,71 @@ def save(
     )
     shutil.rmtree(final, ignore_errors=True)
     temporary.rename(final)
-    for old in checkpoints(folder)[KEPT:]:
+    for old in _checkpoints(folder)[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
     return final
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints of a run, newest first."""
-    return sorted(folder.glob("epoch-*"), reverse=True)
+def newest(folder: Path, identity: dict[str, str]) -> tuple[Stored | None, list[str]]:
+    """Read the newest checkpoint that isn't damaged.
 
+    Parameters
+    ----------
+    folder : Path
+        Holds the checkpoints of one run; may be missing.
+    identity : dict of str
+        What the checkpoint must belong to.
 
-def load(path: Path, identity: dict[str, str]) -> Stored:
-    """Read one checkpoint.
+    Returns
+    -------
+    tuple of Stored or None, list of str
+        None where there is none; and a line for each damaged one that was passed over.
 
     Raises
     ------
     CheckpointError
-        If it is damaged, of another format, or belongs to another config or data set.
+        If all are damaged, or the one found is of another format, config or data set.
     """
+    damaged: list[_DamagedError] = []
+    for path in _checkpoints(folder):
+        try:
+            found = _read(path, identity)
+        except _DamagedError as error:
+            damaged.append(error)
+        else:
+            return found, [f"{e.place}: {e.rule}; went on from {path.name}" for e in damaged]
+    if damaged:
+        raise damaged[0]
+    return None, []
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run, newest first."""
+    return sorted(folder.glob("epoch-*"), reverse=True)
+
+
+def _read(path: Path, identity: dict[str, str]) -> Stored:
     try:
         described = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        found, form = described["identity"], described["format"]
+        _check(path, described["format"], described["identity"], identity)
         progress = Progress(**described["progress"])
-        tensors = load_file(path / "state.safetensors")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise CheckpointError(
-            str(path), f"damaged checkpoint ({error})", "delete this folder to go on without it"
+        return Stored(progress, load_file(path / "state.safetensors"))
+    except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
+        cause = " ".join(str(error).split())
+        raise _DamagedError(
+            str(path), f"damaged checkpoint ({cause})", "delete this folder to go on without it"
         ) from error
+
+
+def _check(path: Path, form: int, found: dict[str, str], wanted: dict[str, str]) -> None:
     if form != FORMAT:
         raise CheckpointError(
             str(path), f"must be of format {FORMAT}, got {form}", "train anew with another --out"
         )
-    for name, value in identity.items():
+    for name, value in wanted.items():
         if found.get(name) != value:
             raise CheckpointError(
                 str(path),
                 f"belongs to another {name}, got {found.get(name)} instead of {value}",
                 "use another --out",
             )
-    return Stored(progress, tensors)

@@ -90,7 +90,8 @@ class Trainer:
         )
         self._meter = RewardMeter(config, data, self._evaluator)
         self._planner = Planner(config, data.train, self._parts.negatives, device)
-        self._progress = Progress(0, 0, None, 0, {}, 0, 0.0, [])
+        self._progress = Progress()
+        self._notes: list[str] = []
         self._selection = ModelSelection(self._evaluator, config.training.metric, metrics)
 
     @property
@@ -98,15 +99,29 @@ class Trainer:
         """What a checkpoint of this run belongs to."""
         return {"config": config_hash(self.config), "data": self.data.fingerprint}
 
+    def resume(self, folder: Path) -> int:
+        """Take up the newest checkpoint of a folder that isn't damaged; return its epoch, or 0.
+
+        Raises
+        ------
+        CheckpointError
+            If it belongs to another run, or all are damaged.
+        """
+        stored, self._notes = checkpoint.newest(folder, self.identity)
+        if stored is not None:
+            self._progress = stored.progress
+            self._load_tensors(stored.tensors)
+        return self._progress.epoch
+
     def fit(self, folder: Path, reporter: Reporter) -> Progress:
-        """Train to the end, going on from the newest checkpoint of the folder.
+        """Train to the end.
 
         Parameters
         ----------
         folder : Path
             Checkpoints are written here by worker 0.
         reporter : Reporter
-            Takes a row after every horizon.
+            Takes a row after every horizon. Its ``warnings`` are lines for the user.
 
         Returns
         -------
@@ -118,16 +133,15 @@ class Trainer:
         RunError
             If the loss is no longer finite.
         """
-        self._resume(folder)
-        watch = Watch(self._progress.warned)
+        watch = Watch(self._progress)
         training = self.config.training
         while self._progress.epoch < training.epochs and self._progress.stale < training.patience:
             started = time.monotonic()
             row = self._period()
             self._progress.seconds += time.monotonic() - started
             row["seconds"] = round(self._progress.seconds, 3)
-            for message in watch.check(row):
-                reporter.warn(message)
+            if found := self._notes + watch.check(row):
+                row["warnings"], self._notes = found, []
             saved = None
             if self._collective.rank == 0:
                 saved = checkpoint.save(folder, self._progress, self._tensors(), self.identity)
@@ -282,16 +296,11 @@ class Trainer:
         # safetensors refuses tensors that share memory.
         return {k: v.clone() for k, v in state.items()}
 
-    def _resume(self, folder: Path) -> None:
-        saved = checkpoint.checkpoints(folder)
-        if not saved:
-            return
-        stored = checkpoint.load(saved[0], self.identity)
-        self._progress = stored.progress
-        self._main.load_tensors(under("main", stored.tensors))
-        self._selection.best = under("best", stored.tensors)
-        self.weighting.load_tensors(under("weighting", stored.tensors))
-        self._record.load_tensors(under("losses", stored.tensors))
-        if control := under("control", stored.tensors):
+    def _load_tensors(self, state: dict[str, Tensor]) -> None:
+        self._main.load_tensors(under("main", state))
+        self._selection.best = under("best", state)
+        self.weighting.load_tensors(under("weighting", state))
+        self._record.load_tensors(under("losses", state))
+        if control := under("control", state):
             self._control = self._parts.learner(0)
             self._control.load_tensors(control)

@@ -14,15 +14,9 @@ class Reporter(Protocol):
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
         """Take one row of ``metrics.jsonl`` and the checkpoint that was just written."""
 
-    def warn(self, message: str) -> None:
-        """Take a warning for the user."""
-
 
 class Silent:
     """Discards everything."""
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
-        """Do nothing."""
-
-    def warn(self, message: str) -> None:
         """Do nothing."""

@@ -24,7 +24,6 @@ from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.errors import CheckpointError
 from dvr_ray.metrics.auc import roc_auc
-from dvr_ray.training import checkpoint
 from dvr_ray.training.build import build
 from dvr_ray.training.checkpoint import write_json
 from dvr_ray.training.evaluation import Evaluator, mean_per_user
@@ -90,10 +89,11 @@ def run(
         request.config, request.data, group, device or torch.device("cpu"), request.metrics
     )
     log = _Log(request.folder, reporter, group.rank == 0)
+    epoch = trainer.resume(request.folder / "checkpoints")
     if group.rank == 0:
         request.folder.mkdir(parents=True, exist_ok=True)
         dump(request.config, request.folder / "config.yaml")
-        log.drop_after_checkpoint()
+        log.drop_after(epoch)
     progress = trainer.fit(request.folder / "checkpoints", log)
     valued = trainer.value_rows()
     result: dict[str, Any] = {
@@ -198,10 +198,8 @@ class _Log:
     def __init__(self, folder: Path, reporter: Reporter, writes: bool) -> None:
         self._path, self._reporter, self._writes = folder / "metrics.jsonl", reporter, writes
 
-    def drop_after_checkpoint(self) -> None:
-        """Drop rows that were logged after the checkpoint that the run goes on from."""
-        saved = checkpoint.checkpoints(self._path.parent / "checkpoints")
-        epoch = int(saved[0].name.removeprefix("epoch-")) if saved else 0
+    def drop_after(self, epoch: int) -> None:
+        """Drop rows that were logged after the epoch that the run goes on from."""
         rows = [row for row in read_rows(self._path.parent) if row["epoch"] <= epoch]
         self._path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
@@ -210,9 +208,6 @@ class _Log:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
         self._reporter.report(row, saved)
-
-    def warn(self, message: str) -> None:
-        self._reporter.warn(message)
 
 
 def _save_weights(weights: dict[str, Tensor], path: Path) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from dvr_ray.training.checkpoint import Progress
+
 __all__ = ["Watch"]
+
+REPORTS = 5
 
 
 class Watch:
@@ -13,13 +17,12 @@ class Watch:
 
     Parameters
     ----------
-    warned : list of str
-        Monitors that have warned before; extended in place.
+    progress : Progress
+        Remembers which monitors have warned, and the last reports; updated in place.
     """
 
-    def __init__(self, warned: list[str]) -> None:
-        self._warned = warned
-        self._history: list[tuple[float, float]] = []
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
 
     def check(self, row: dict[str, Any]) -> list[str]:
         """Return the warnings that a row raises for the first time."""
@@ -27,19 +30,19 @@ class Watch:
         found = _limits(monitors) if monitors else {}
         if self._misaligned(row):
             found["misalignment"] = (
-                "the training loss fell for 4 reports while the selection metric fell: "
-                "raise training.l2 or change adapter.reward"
+                f"the training loss fell for {REPORTS - 1} reports while the selection metric "
+                "fell: raise training.l2 or change adapter.reward"
             )
-        fresh = {name: text for name, text in found.items() if name not in self._warned}
-        self._warned.extend(fresh)
+        warned = self._progress.warned
+        fresh = {name: text for name, text in found.items() if name not in warned}
+        warned.extend(fresh)
         return [f"{name}: {text}" for name, text in fresh.items()]
 
     def _misaligned(self, row: dict[str, Any]) -> bool:
         metric = next(iter(row["selection"].values()))
-        self._history.append((row["loss"], metric))
-        last = self._history[-5:]
-        steps = list(pairwise(last))
-        return len(steps) == 4 and all(b[0] < a[0] and b[1] < a[1] for a, b in steps)
+        self._progress.recent = [*self._progress.recent, [row["loss"], metric]][-REPORTS:]
+        steps = list(pairwise(self._progress.recent))
+        return len(steps) == REPORTS - 1 and all(b[0] < a[0] and b[1] < a[1] for a, b in steps)
 
 
 def _limits(monitors: dict[str, Any]) -> dict[str, str]:

@@ -92,9 +92,6 @@ class TuneReporter:
 
         tune.report(row_metrics(row, self._objectives))
 
-    def warn(self, message: str) -> None:
-        """Warnings of trials stay in their logs."""
-
 
 def _run_sharded(request: Any, plan: Plan) -> None:
     """Train on a group; a finished run replays its rows, so that Tune knows its objectives."""

@@ -20,20 +20,16 @@ Make = Callable[..., RunConfig]
 
 
 class Recorder:
-    """Keeps rows and warnings; can stop the run like a kill would."""
+    """Keeps rows; can stop the run like a kill would."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.rows: list[dict[str, Any]] = []
-        self.warnings: list[str] = []
         self._stop_after = stop_after
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
         self.rows.append(row)
         if len(self.rows) == self._stop_after:
             raise KeyboardInterrupt
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 def _train(config: RunConfig, data: TrialData, folder: Path) -> tuple[Recorder, dict[str, Any]]:
@@ -148,12 +144,40 @@ def test_checkpoint_of_another_config_is_refused(
         _train(small_run(seed=5), small_data, tmp_path)
 
 
-def test_damaged_checkpoint_is_named(
+def test_damaged_last_checkpoint_falls_back_to_the_one_before_and_says_so(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    _, unbroken = _train(small_run(), small_data, tmp_path / "unbroken")
+    with pytest.raises(KeyboardInterrupt):
+        run(RunRequest(small_run(), small_data, tmp_path), Recorder(stop_after=4))
+    before, newest = sorted((tmp_path / "checkpoints").glob("epoch-*"))
+    content = (newest / "state.safetensors").read_bytes()
+    (newest / "state.safetensors").write_bytes(content[: len(content) // 2])
+    recorder, result = _train(small_run(), small_data, tmp_path)
+    said = recorder.rows[0]["warnings"][0]
+    assert f"{newest}: damaged checkpoint" in said and f"went on from {before.name}" in said
+    assert result["selection"] == unbroken["selection"]
+    assert result["best_epoch"] == unbroken["best_epoch"]
+
+
+def test_run_whose_checkpoints_are_all_damaged_names_one(
     small_run: Make, small_data: TrialData, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(RunRequest(small_run(), small_data, tmp_path), Recorder(stop_after=2))
-    newest = sorted((tmp_path / "checkpoints").glob("epoch-*"))[-1]
-    (newest / "state.safetensors").write_bytes(b"torn")
-    with pytest.raises(CheckpointError, match=rf"{newest.name}: damaged checkpoint"):
+    saved = sorted((tmp_path / "checkpoints").glob("epoch-*"))
+    for path in saved:
+        (path / "state.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=rf"{saved[-1].name}: damaged checkpoint .*; delete"):
+        _train(small_run(), small_data, tmp_path)
+
+
+def test_checkpoint_of_another_format_is_refused(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(RunRequest(small_run(), small_data, tmp_path), Recorder(stop_after=2))
+    described = max((tmp_path / "checkpoints").glob("epoch-*")) / "state.json"
+    described.write_text(described.read_text().replace('"format": 1', '"format": 99'))
+    with pytest.raises(CheckpointError, match="must be of format 1, got 99"):
         _train(small_run(), small_data, tmp_path)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.watch import Watch
 
 HEALTHY: dict[str, Any] = {
@@ -38,25 +39,31 @@ def _row(loss: float = 1.0, metric: float = 0.1, **monitors: Any) -> dict[str, A
     ],
 )
 def test_a_monitor_beyond_its_limit_warns_once(monitor: str, value: Any, mend: str) -> None:
-    watch = Watch([])
+    watch = Watch(Progress())
     (warning,) = watch.check(_row(**{monitor: value}))
     assert warning.startswith(monitor) and mend in warning
     assert watch.check(_row(**{monitor: value})) == []
 
 
 def test_healthy_monitors_are_silent() -> None:
-    assert Watch([]).check(_row()) == []
+    assert Watch(Progress()).check(_row()) == []
 
 
 def test_misalignment_is_found() -> None:
-    watch = Watch([])
+    watch = Watch(Progress())
     found = [watch.check(_row(1 - k / 10, 0.5 - k / 100)) for k in range(5)]
     assert found[:4] == [[]] * 4
     assert found[4][0].startswith("misalignment") and "training.l2" in found[4][0]
 
 
 def test_a_resumed_run_does_not_warn_again() -> None:
-    warned: list[str] = []
-    Watch(warned).check(_row(keep_rate=0.999))
-    assert warned == ["keep_rate"]
-    assert Watch(warned).check(_row(keep_rate=0.999)) == []
+    progress = Progress()
+    Watch(progress).check(_row(keep_rate=0.999))
+    assert progress.warned == ["keep_rate"]
+    assert Watch(progress).check(_row(keep_rate=0.999)) == []
+
+
+def test_a_resumed_run_remembers_the_last_reports() -> None:
+    progress = Progress()
+    found = [Watch(progress).check(_row(1 - k / 10, 0.5 - k / 100)) for k in range(5)]
+    assert found[4][0].startswith("misalignment")
