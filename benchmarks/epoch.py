@@ -8,7 +8,8 @@
   the same users (goal 1.3);
 * dvr: one epoch of DVR with one mask against one of BPR, valuation, reward and updates included
   (goal 1.5);
-* quality: validation ndcg@20 after some epochs, row-wise Adam against dense Adam.
+* quality: best validation ndcg@20 within some epochs of row-wise and of dense Adam, each at the
+  best of the same learning rates.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -24,11 +25,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import softplus
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from dvr_ray.backbones import Backbone  # noqa: E402
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
 from dvr_ray.config.schema import RunConfig  # noqa: E402
@@ -37,9 +38,11 @@ from dvr_ray.training.build import build  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
 from dvr_ray.training.learner import LossRecord  # noqa: E402
 from dvr_ray.training.loop import Trainer  # noqa: E402
+from dvr_ray.training.optimiser import BackboneOptimiser  # noqa: E402
 from dvr_ray.training.planning import Planner  # noqa: E402
 
 DIM, BATCH, LR = 64, 4096, 1e-3
+RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 CPU = torch.device("cpu")
 
 
@@ -136,31 +139,38 @@ def dvr(config: RunConfig, data: Any) -> None:
 
 
 def quality(config: RunConfig, data: Any, epochs: int) -> None:
-    """Validation ndcg@20 of row-wise and dense Adam after the same epochs."""
-    parts = build(config, data, OneProcess(), CPU)
+    """Best validation ndcg@20 of row-wise and dense Adam over the same learning rates."""
     evaluator = Evaluator([data.train], {"selection": data.selection}, OneProcess())
-    planner = Planner(config, data.train, parts.negatives, CPU)
-    record = LossRecord(len(data.train), OneProcess())
-    rows, dense = parts.learner(0), parts.learner(0).backbone
-    adam = torch.optim.Adam(dense.parameters(), lr=config.training.lr)
-    for module in (dense.users, dense.items):
-        module.sparse = False
-    for epoch in range(epochs):
-        plan = planner.epoch(planner.cut("order", epoch), epoch)
-        rows.train_epoch(plan, record)
-        for batch in plan.batches:
-            out = dense(plan.users[batch], plan.items[batch], plan.negatives[batch])
-            loss = softplus(out.negative - out.positive).mean()
-            adam.zero_grad()
-            (loss + 0.5 * config.training.l2 * out.squared_norm.mean()).backward()
-            adam.step()
-    for name, backbone in (("row-wise Adam", rows.backbone), ("dense Adam", dense)):
-        found = evaluator.per_user(backbone, {"selection": ["ndcg@20"]})["selection"]["ndcg@20"]
+    for name, sparse in (("row-wise Adam", True), ("dense Adam", False)):
+        best = (0.0, 0, 0.0)
+        for lr in RATES:
+            changed = apply(config, {"training.lr": lr})
+            for epoch, backbone in trained(changed, data, epochs, sparse):
+                found = evaluator.per_user(backbone, {"selection": ["ndcg@20"]})["selection"]
+                best = max(best, (float(found["ndcg@20"].nanmean()), epoch, lr))
+        score, epoch, lr = best
         print(
-            f"ndcg@20 on validation-selection after {epochs} epochs, {name}: "
-            f"{float(found.nanmean()):.4f}",
+            f"{name}: best ndcg@20 on validation-selection {score:.4f} "
+            f"(epoch {epoch} of {epochs}, lr {lr:g} of {RATES})",
             flush=True,
         )
+
+
+def trained(
+    config: RunConfig, data: Any, epochs: int, sparse: bool
+) -> Iterator[tuple[int, Backbone]]:
+    """Train plain BPR; yield the epoch and the backbone at every fifth one."""
+    parts = build(config, data, OneProcess(), CPU)
+    planner = Planner(config, data.train, parts.negatives, CPU)
+    learner, record = parts.learner(0), LossRecord(len(data.train), OneProcess())
+    if not sparse:
+        for module in (learner.backbone.users, learner.backbone.items):
+            module.sparse = False
+        learner._optimiser = BackboneOptimiser(learner.backbone, config.training.lr, OneProcess())
+    for epoch in range(1, epochs + 1):
+        learner.train_epoch(planner.epoch(planner.cut("order", epoch), epoch), record)
+        if epoch % 5 == 0:
+            yield epoch, learner.backbone
 
 
 def main() -> None:
@@ -168,7 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
     parser.add_argument("--only", nargs="*", default=["bpr", "evaluation", "dvr", "quality"])
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=60)
     asked = parser.parse_args()
     torch.set_num_threads(2)
     config = apply(RunConfig(), {

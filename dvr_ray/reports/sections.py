@@ -69,7 +69,7 @@ class Content:
 
 
 def run_sections(run: RunResults, found: Sequence[Separation], of: str) -> list[Section]:
-    """Learning, values, their ROC where noise was planted, and monitors of one run.
+    """Learning, warnings, values, ROC where noise was planted, and monitors of one run.
 
     Parameters
     ----------
@@ -81,6 +81,7 @@ def run_sections(run: RunResults, found: Sequence[Separation], of: str) -> list[
         Which run it is, for the reader: ``"trial 3"``.
     """
     sections = [_learning(run, of)] if run.reports else []
+    sections += _warnings(run, of)
     if run.values is not None:
         sections.append(_values(run, of))
     if found:
@@ -136,6 +137,19 @@ def _learning(run: RunResults, of: str) -> Section:
         _small_panels(run_figures.learning(run)),
         small=True,
     )
+
+
+def _warnings(run: RunResults, of: str) -> list[Section]:
+    rows = tuple((str(r.epoch), warning) for r in run.reports for warning in r.warnings)
+    if not rows:
+        return []
+    return [
+        Section(
+            "Warnings",
+            f"What went beyond a limit in {of}, and what to change; each warns once.",
+            table=Table(("epoch", "warning"), rows, left=2),
+        )
+    ]
 
 
 def _values(run: RunResults, of: str) -> Section:

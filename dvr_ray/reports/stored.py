@@ -102,6 +102,7 @@ class Report(_Stored):
     adopted: str = ""
     seconds: float = 0.0
     monitors: dict[str, Any] = {}
+    warnings: tuple[str, ...] = ()
 
     @property
     def health(self) -> dict[str, Any]:

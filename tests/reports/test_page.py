@@ -169,6 +169,16 @@ def test_a_value_at_chance_is_shown_as_chance(make_run: Make, tmp_path: Path) ->
     assert "value: chance (.50 \\u00b1 .06)" in json.dumps(found.json())
 
 
+def test_warnings_of_a_run_are_shown_as_text(make_run: Make, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r")
+    row = {"epoch": 9, "selection": {"ndcg@20": 0.1}, "warnings": [f"dead: {HOSTILE}"]}
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    text = write_report(run).read_text()
+    assert "Warnings" in Page(text).headings
+    assert "dead: &lt;script&gt;alert(1)" in text and HOSTILE not in text
+
+
 def test_a_run_has_a_page(make_run: Make, tmp_path: Path) -> None:
     found = read(make_run(tmp_path / "myrun", rows=300, planted=False))
     assert found.headings == [
