@@ -112,6 +112,12 @@ class ValuatorConfig(Strict):
     weight_decay: float = Field(3.0, ge=0, le=100, description="AdamW decoupled weight decay.")
     clip: float = Field(1.0, gt=0, description="Gradient norm is clipped here.")
     steps: int = Field(20, ge=1, description="Optimiser steps after each horizon.")
+    averaging: float = Field(
+        0.99,
+        ge=0,
+        lt=1,
+        description="Decay of the running mean of weights that values are read from; 0 is none.",
+    )
 
 
 class PolicyConfig(Strict):

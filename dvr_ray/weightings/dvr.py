@@ -58,7 +58,9 @@ class Dvr(Weighting):
         self._inputs = EncoderInputs(parts.data, config.encoder.features, self._dtype)
         self._net: ValuingNet | None = None
         self._policy = SelectionPolicy(config.policy)
-        self._kept = torch.zeros(config.adapter.masks, len(parts.data.train), dtype=torch.bool)
+        # K masks, and the policy's own draw.
+        rows = len(parts.data.train)
+        self._kept = torch.zeros(config.adapter.masks + 1, rows, dtype=torch.bool)
         self._drawn: _Drawn | None = None
 
     @property
@@ -84,12 +86,13 @@ class Dvr(Weighting):
             policy, inputs, generator(seed, "directions", horizon.number)
         )
         masks = draw(odds, self.replicas, generator(seed, "policy", horizon.number))
-        self._previous = self._kept[0].clone()
-        self._kept[:, rows] = masks
+        self._previous = self._kept[-1].clone()
+        self._kept[:-1, rows] = masks
+        self._kept[-1, rows] = draw(policy, 1, generator(seed, "selection", horizon.number))[0]
         self._drawn = _Drawn(rows, inputs, values, policy, odds, masks)
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
-        """Return the rows that the replica's mask keeps."""
+        """Return the rows that the replica's mask keeps; replica K has the policy's own draw."""
         kept: Tensor = rows[self._kept[replica, rows]]
         return kept
 
@@ -108,7 +111,7 @@ class Dvr(Weighting):
             policy=drawn.policy,
             values=drawn.values,
             losses=horizon.losses[drawn.rows],
-            kept=self._kept[0][drawn.rows],
+            kept=self._kept[-1][drawn.rows],
             previous=self._previous[drawn.rows],
         )
         self._drawn = None
@@ -144,7 +147,7 @@ class Dvr(Weighting):
         with torch.no_grad():
             for rows in horizon.batches:
                 own = self._share(start, len(rows))
-                valuation = self._net(inputs[own], len(rows))
+                valuation = self._net.value(inputs[own], len(rows))
                 filled[0, own] = valuation.values.cpu()
                 filled[1, own] = self._odds(valuation).cpu()
                 start += len(rows)

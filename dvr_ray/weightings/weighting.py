@@ -86,7 +86,7 @@ class Weighting(ABC):
 
     @property
     def replicas(self) -> int:
-        """Number K of backbones trained side by side in a horizon."""
+        """Number K of backbones that explore side by side in a horizon."""
         return 1
 
     @property
@@ -99,7 +99,10 @@ class Weighting(ABC):
         return
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
-        """Return those of the rows, shape (b,), that a replica trains with."""
+        """Return those of the rows, shape (b,), that a replica trains with.
+
+        Replica K, where there is one, is the model that goes on while K others explore.
+        """
         return rows
 
     def weigh(self, replica: int, losses: Tensor) -> Tensor | None:
