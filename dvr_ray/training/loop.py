@@ -91,6 +91,7 @@ class Trainer:
         self._planner = Planner(config, data.train, self._parts.negatives, device)
         self._progress = Progress()
         self._notes: list[str] = []
+        self._best_valuator: dict[str, Tensor] = {}
         self._selection = ModelSelection(self._evaluator, config.training.metric, metrics)
 
     @property
@@ -148,7 +149,12 @@ class Trainer:
         return self._progress
 
     def load_best(self) -> Learner:
-        """Return the main learner with the weights of the best epoch."""
+        """Return the main learner with the weights of the best epoch; the valuator is of it too.
+
+        A valuator that doesn't stand yet at the best epoch stays as it is.
+        """
+        if self._best_valuator:
+            self.weighting.load_valuator(self._best_valuator)
         self._replicas.main.backbone.load_state_dict(self._selection.best)
         return self._replicas.main
 
@@ -187,7 +193,9 @@ class Trainer:
                 f"the loss is {row['loss']}",
                 "lower training.lr or raise training.l2",
             )
-        self._selection.judge(row, self._replicas.main, self._replicas.control, self._progress)
+        replicas = self._replicas
+        if self._selection.judge(row, replicas.main, replicas.control, self._progress):
+            self._best_valuator = self.weighting.valuator_tensors()
         return row
 
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
@@ -259,6 +267,7 @@ class Trainer:
 
     def _tensors(self) -> dict[str, Tensor]:
         state = self._replicas.tensors() | prefixed("best", self._selection.best)
+        state |= prefixed("best valuator", self._best_valuator)
         state |= prefixed("weighting", self.weighting.tensors())
         state |= prefixed("losses", self._record.tensors())
         # safetensors refuses tensors that share memory.
@@ -267,5 +276,6 @@ class Trainer:
     def _load_tensors(self, state: dict[str, Tensor]) -> None:
         self._replicas.load_tensors(state)
         self._selection.best = under("best", state)
+        self._best_valuator = under("best valuator", state)
         self.weighting.load_tensors(under("weighting", state))
         self._record.load_tensors(under("losses", state))

@@ -39,8 +39,8 @@ class ModelSelection:
 
     def judge(
         self, row: dict[str, Any], main: Learner, control: Learner | None, progress: Progress
-    ) -> None:
-        """Measure, apply the gate, and update row and progress.
+    ) -> bool:
+        """Measure, apply the gate, update row and progress; tell whether it's the best so far.
 
         Parameters
         ----------
@@ -62,13 +62,15 @@ class ModelSelection:
                 selection, adopted, row["adopted"] = keep_all, control, "keep-all"
         row["selection"] = selection
         score = self._oriented(selection)
-        if progress.best is None or score > progress.best:
+        better = progress.best is None or score > progress.best
+        if better:
             progress.best, progress.best_epoch = score, progress.epoch
             progress.best_metrics, progress.stale = selection, 0
             weights = adopted.backbone.state_dict()
             self.best = {name: tensor.detach().clone() for name, tensor in weights.items()}
         else:
             progress.stale += 1
+        return better
 
     def _measure(self, learner: Learner) -> dict[str, float]:
         found = self._evaluator.per_user(learner.backbone, {"selection": self._names})

@@ -78,7 +78,9 @@ class Dvr(Weighting):
         rows = torch.cat(horizon.batches)
         inputs = self._read_inputs(rows, horizon)
         values, policy = self._value(horizon, inputs)
-        self._policy.observe(values)
+        if self._taught:
+            # Scaled by their own sd, random values would select as firmly as learned ones.
+            self._policy.observe(values)
         if self.parts.config.policy.normalisation == "sigmoid":
             policy = self._policy.probabilities(values)
         seed = self.parts.config.seed
@@ -126,6 +128,26 @@ class Dvr(Weighting):
         scattered = torch.empty(2, len(rows), dtype=values.dtype)
         scattered[:, rows] = torch.stack([values, policy])
         return scattered[0], scattered[1]
+
+    def valuator_tensors(self) -> dict[str, Tensor]:
+        """Mean weights of the net, and the policy's scale."""
+        if self._net is None:
+            return {}
+        return prefixed("means", self._net.means()) | prefixed("policy", self._policy_tensors())
+
+    def load_valuator(self, state: dict[str, Tensor]) -> None:
+        """Restore what `valuator_tensors` gave."""
+        if self._net is not None:
+            self._net.load_means(under("means", state))
+            self._policy.load(_numbers(under("policy", state)))
+
+    def _policy_tensors(self) -> dict[str, Tensor]:
+        state = self._policy.state()
+        return {k: torch.tensor(v, dtype=torch.float64) for k, v in state.items()}
+
+    @property
+    def _taught(self) -> bool:
+        return self._net is not None and self._net.steps > 0
 
     def _read_inputs(self, rows: Tensor, horizon: Horizon) -> Tensor:
         if not self._inputs.prepared:
@@ -197,7 +219,7 @@ class Dvr(Weighting):
         state = prefixed("adapter", self.parts.adapter.tensors()) | {"kept": self._kept}
         if self._net is not None:
             state |= prefixed("net", self._net.tensors())
-            state |= prefixed("policy", _numbers(self._policy.state()))
+            state |= prefixed("policy", self._policy_tensors())
             state |= {"inputs": self._inputs.static, "columns": torch.tensor(self._net.columns)}
         return state
 
@@ -209,8 +231,8 @@ class Dvr(Weighting):
             self._inputs.static = state["inputs"]
             self._net = self._make_net(int(state["columns"]))
             self._net.load_tensors(under("net", state))
-            self._policy.load({k: float(v) for k, v in under("policy", state).items()})
+            self._policy.load(_numbers(under("policy", state)))
 
 
-def _numbers(state: dict[str, float]) -> dict[str, Tensor]:
-    return {name: torch.tensor(value, dtype=torch.float64) for name, value in state.items()}
+def _numbers(state: dict[str, Tensor]) -> dict[str, float]:
+    return {name: float(value) for name, value in state.items()}

@@ -65,11 +65,8 @@ class ValuingNet(nn.Module):
         self.head = nn.Parameter(torch.tensor([0.0, 1.0], dtype=dtype))
         self.to(device)
         self._optimiser = self._make_optimiser()
-        self._means = self._copied()
-        self._steps = 0
-
-    def _copied(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().clone() for name, tensor in self.named_parameters()}
+        self.steps = 0
+        self.load_means(dict(self.named_parameters()))
 
     def _make_optimiser(self) -> torch.optim.AdamW:
         body = [*self.encoder.parameters(), *self.valuator.parameters()]
@@ -94,7 +91,7 @@ class ValuingNet(nn.Module):
             sample = inputs[:CALIBRATION_ROWS].to(self._device)
             self.valuator.calibrate(self.encoder(sample))
             self.head[0] = mean_loss
-        self._means = self._copied()
+        self.load_means(dict(self.named_parameters()))
 
     def value(self, inputs: Tensor, total: int) -> Valuation:
         """Value as `forward` does, by the running mean of the weights; no gradient."""
@@ -138,10 +135,18 @@ class ValuingNet(nn.Module):
 
     def _average(self) -> None:
         """Move the means towards the weights; at first they are plain means of all steps."""
-        self._steps += 1
-        rate = max(1 - self._config.valuator.averaging, 1 / self._steps)
+        self.steps += 1
+        rate = max(1 - self._config.valuator.averaging, 1 / self.steps)
         for name, parameter in self.named_parameters():
             self._means[name].lerp_(parameter.detach(), rate)
+
+    def means(self) -> dict[str, Tensor]:
+        """Return a copy of the running means of the weights."""
+        return {name: tensor.clone() for name, tensor in self._means.items()}
+
+    def load_means(self, state: dict[str, Tensor]) -> None:
+        """Restore what `means` gave."""
+        self._means = {name: t.detach().to(self._device).clone() for name, t in state.items()}
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights, their means and moments for a checkpoint."""
@@ -150,12 +155,12 @@ class ValuingNet(nn.Module):
             prefixed("weights", weights)
             | prefixed("means", self._means)
             | prefixed("optimiser", optimiser_tensors(self._optimiser))
-            | {"steps": torch.tensor(self._steps)}
+            | {"steps": torch.tensor(self.steps)}
         )
 
     def load_tensors(self, state: dict[str, Tensor]) -> None:
         """Restore what `tensors` gave."""
         self.load_state_dict(under("weights", state))
-        self._means = {k: v.to(self._device).clone() for k, v in under("means", state).items()}
-        self._steps = int(state["steps"])
+        self.load_means(under("means", state))
+        self.steps = int(state["steps"])
         load_optimiser(self._optimiser, under("optimiser", state))

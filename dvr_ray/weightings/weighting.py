@@ -125,6 +125,14 @@ class Weighting(ABC):
         """Return value (B x Shapley) and probability of all n rows; None without a valuator."""
         return None
 
+    def valuator_tensors(self) -> dict[str, Tensor]:
+        """What `values` depends on, to be restored later; empty without a valuator."""
+        return {}
+
+    def load_valuator(self, state: dict[str, Tensor]) -> None:
+        """Restore what `valuator_tensors` gave, so that `values` says what it said then."""
+        return
+
     def tensors(self) -> dict[str, Tensor]:
         """State for a checkpoint."""
         return {}
