@@ -11,7 +11,6 @@ from dvr_ray.metrics import METRICS
 from dvr_ray.negatives import NEGATIVES
 from dvr_ray.registry import Registry
 from dvr_ray.weightings import WEIGHTINGS
-
 from generators.fields import model_tables, table
 
 __all__ = ["COMPONENTS", "component_tables", "feature_table", "metric_table", "source_table"]
