@@ -51,6 +51,15 @@ def field_rows(model: type[BaseModel], prefix: str = "") -> Iterator[FieldRow]:
     for name, info in model.model_fields.items():
         if _section(info):
             continue
+        if info.annotation is Component:
+            yield FieldRow(
+                path=f"`{prefix}{name}.name`",
+                type="a name; its own fields stand beside it",
+                bounds="-",
+                default=_value(info.default.name),
+                meaning=info.description or "",
+            )
+            continue
         yield FieldRow(
             path=f"`{prefix}{info.alias or name}`",
             type=_type(info.annotation),
@@ -95,8 +104,6 @@ def _type(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
     if annotation in PLAIN:
         return PLAIN[annotation]
-    if annotation is Component:
-        return "`{name: ..., its own fields}`"
     if origin is Annotated:
         return _type(inner[0])
     if origin is Literal:

@@ -48,15 +48,17 @@ def schema() -> dict[str, Any]:
     _name_choices(definitions)
     _search(definitions)
     sections = [{"required": [name]} for name in SearchSpace.model_fields]
-    return {
+    whole = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "dvr_ray: a run config or a search space",
         "type": "object",
         "if": {"anyOf": sections},
         "then": {"$ref": "#/definitions/SearchSpace", "required": ["run"]},
         "else": {"$ref": "#/definitions/RunConfig"},
-        "definitions": {name: _drafted(each) for name, each in sorted(definitions.items())},
+        "definitions": definitions,
     }
+    drafted: dict[str, Any] = _drafted(whole)
+    return drafted
 
 
 def text() -> str:

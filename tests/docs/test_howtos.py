@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 import pytest
 from docs_pages import DOCS, Block, blocks
-from generators.commands import commands, options
 from ruamel.yaml import YAML
 
 from dvr_ray.cli.main import app, main
 from dvr_ray.config.load import load_run
+from generators.commands import commands, options
 
 PAGES = sorted((DOCS / "howto").glob("*.md"))
 NEED_RAY = {"sweep", "sharded"}
@@ -134,4 +133,4 @@ def test_misspelt_field_of_an_outside_part_is_refused(
     assert exit_info.value.code == 2
     message = capsys.readouterr().err
     assert "backbone.dmi" in message and "'dim'" in message
-    assert not os.path.exists("run")
+    assert not Path("run").exists()
