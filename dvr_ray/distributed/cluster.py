@@ -56,6 +56,11 @@ def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
     resources : ResourcesConfig
         What one trial needs.
 
+    Returns
+    -------
+    Cluster
+        What it has in all.
+
     Raises
     ------
     ResourceError

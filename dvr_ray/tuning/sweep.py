@@ -100,6 +100,11 @@ def sweep(request: SweepRequest) -> SweepResult:
     request : SweepRequest
         Space, folder and how to tell the user.
 
+    Returns
+    -------
+    SweepResult
+        All trials, the winner and the final test.
+
     Raises
     ------
     ConfigError
