@@ -23,6 +23,9 @@ html_theme_options = {
     "fixed_sidebar": True,
     "page_width": "1200px",
     "font_size": "16px",
+    "font_family": "system-ui, sans-serif",
+    "head_font_family": "system-ui, sans-serif",
+    "show_powered_by": False,
 }
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
@@ -30,6 +33,7 @@ html_show_sourcelink = False
 html_copy_source = False
 html_show_copyright = False
 nitpicky = True
+smartquotes = False
 
 
 def setup(app: Any) -> None:

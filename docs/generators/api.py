@@ -78,11 +78,19 @@ def _callable(name: str, thing: Any) -> list[str]:
     parts += [_prose("\n".join(doc["Summary"])), _prose("\n".join(doc["Extended Summary"]))]
     for section in ("Parameters", "Attributes", "Returns", "Raises"):
         if doc[section]:
-            rows = [_entry(each) for each in doc[section]]
-            parts.append(table([section.lower(), "type", "meaning"], rows))
+            parts.append(_section(section.lower(), doc[section]))
     if doc["Examples"]:
         parts.append("```pycon\n" + "\n".join(doc["Examples"]).strip() + "\n```")
     return parts
+
+
+def _section(name: str, entries: list[Any]) -> str:
+    """Return a table of entries; what is returned or raised has a type and no name."""
+    rows = [[_escaped(each.type), _prose("\n".join(each.desc))] for each in entries]
+    if not any(each.name for each in entries):
+        return table([name, "meaning"], rows)
+    named = [[f"`{each.name}`", *row] for each, row in zip(entries, rows, strict=True)]
+    return table([name, "type", "meaning"], named)
 
 
 def _signature(thing: Any) -> str:
@@ -94,11 +102,6 @@ def _signature(thing: Any) -> str:
     plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
     shown = signature.replace(parameters=plain, return_annotation=inspect.Signature.empty)
     return re.sub(r"<[^<>]*>", "...", str(shown))
-
-
-def _entry(entry: Any) -> list[str]:
-    name = f"`{entry.name}`" if entry.name else ""
-    return [name, _escaped(entry.type), _prose("\n".join(entry.desc))]
 
 
 def _prose(text: str) -> str:

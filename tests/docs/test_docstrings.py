@@ -1,7 +1,8 @@
 """numpydoc's lint of public docstrings, as far as the house style asks for it.
 
 A docstring of one line may say shapes in its text. One that has a section of parameters names all
-of them (PR01) and no others (PR02), and says what is returned (RT01) unless it begins with "Return".
+of them (PR01) and no others (PR02), and says what is returned (RT01) unless it begins
+with "Return".
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 import dvr_ray
 
 pytest.importorskip("numpydoc", reason="install the extra: pip install -e '.[docs]'")
-from numpydoc.validate import validate  # noqa: E402
+from numpydoc.validate import validate
 
 WANTED = {"PR01", "PR02", "RT01"}
 # typer reads the first line and the options' own help.
