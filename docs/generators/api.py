@@ -116,13 +116,8 @@ def _prose(text: str) -> str:
         elif fenced and not inside:
             lines += ["```", ""]
             fenced = False
-        lines.append(
-            line[4:]
-            if fenced
-            else _escaped(line).removesuffix(":")
-            if line.endswith("::")
-            else _escaped(line)
-        )
+        plain = line[:-1] if line.endswith("::") else line
+        lines.append(line[4:] if fenced else _escaped(plain))
     return "\n".join([*lines, "```"] if fenced else lines).strip()
 
 
