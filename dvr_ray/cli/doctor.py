@@ -180,7 +180,7 @@ def _limits() -> Iterator[Finding]:
         yield Finding(
             f"soft limit of open files is {soft}",
             "Ray opens many sockets and files and fails in odd ways at the limit",
-            f"ulimit -n {limit}",
+            f"ulimit -n {limit}" if limit > soft else "let root raise it in limits.conf",
             needed=True,
         )
 

@@ -78,7 +78,12 @@ def test_full_disks_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("limits", "mend"),
-    [((1024, 65536), "ulimit -n 4096"), ((256, 512), "ulimit -n 512"), ((1024, -1), "4096")],
+    [
+        ((1024, 65536), "ulimit -n 4096"),
+        ((256, 512), "ulimit -n 512"),
+        ((1024, -1), "4096"),
+        ((64, 64), "limits.conf"),
+    ],
 )
 def test_few_open_files_are_named(
     limits: tuple[int, int], mend: str, monkeypatch: pytest.MonkeyPatch
@@ -152,7 +157,7 @@ def test_doctor_prints_and_exits_with_0(
     monkeypatch.setattr(resource, "getrlimit", lambda which: (64, 64))
     _run(monkeypatch)
     out = capsys.readouterr().out
-    assert "to mend" in out and "ulimit -n 64" in out and "torch" in out
+    assert "to mend" in out and "limits.conf" in out and "torch" in out
     _run(monkeypatch, "--json")
     found = json.loads(capsys.readouterr().out)
     assert found["versions"]["ray"] and found["resources"]["CPUs"]
