@@ -69,7 +69,7 @@ class Content:
 
 
 def run_sections(run: RunResults, found: Sequence[Separation], of: str) -> list[Section]:
-    """Learning, warnings, values, ROC where noise was planted, and monitors of one run.
+    """Return learning, warnings, values, ROC where noise was planted, and monitors of one run.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from dvr_ray.metrics import parse
+from dvr_ray.registry import canonical
 from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.evaluation import Evaluator, mean_per_user
 from dvr_ray.training.learner import Learner
@@ -31,9 +32,9 @@ class ModelSelection:
 
     def __init__(self, evaluator: Evaluator, metric: str, others: tuple[str, ...]) -> None:
         self._evaluator = evaluator
-        self._metric = metric.lower()
+        self._metric = canonical(metric)
         names = [metric, *others, *ALWAYS]
-        self._names = list(dict.fromkeys(name.lower() for name in names))
+        self._names = list(dict.fromkeys(canonical(name) for name in names))
         self._sign = 1 if parse(metric).higher_is_better else -1
         self.best: dict[str, Tensor] = {}
 

@@ -118,6 +118,11 @@ class Weighting(ABC):
             As given to `begin`.
         rewards : Tensor, shape (K, U)
             Reward of every user under each replica, more is better; NaN where not measured.
+
+        Returns
+        -------
+        dict
+            Monitors by name, numbers or lists of them.
         """
         return {}
 
