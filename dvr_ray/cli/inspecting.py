@@ -34,7 +34,7 @@ def report(
     screen = Screen(as_json)
     page = write_report(folder)
     screen.result(f"report: {page}")
-    screen.json({"report": str(page)})
+    screen.finish({"report": str(page)})
 
 
 def describe_data(
@@ -73,7 +73,7 @@ def describe_data(
         largest = sorted(counts.items(), key=lambda pair: -pair[1])[:6]
         rows.append([name, ", ".join(f"{value} {count}" for value, count in largest)])
     screen.table(summary.name, ["", ""], rows)
-    screen.json(asdict(summary))
+    screen.finish(asdict(summary))
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -100,7 +100,7 @@ def doctor(as_json: AsJson = False) -> None:
     screen.table("dvr-ray doctor", ["what", "found"], [[k, v] for k, v in found.items()])
     if free < 1:
         screen.warn("less than 1 GiB of disk is free; checkpoints may not fit")
-    screen.json(found)
+    screen.finish(found)
 
 
 def _guess(path: Path | None) -> str:

@@ -43,7 +43,7 @@ class Cluster:
     nodes: int
 
 
-def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
+def connect(address: str | None, resources: ResourcesConfig, verbose: bool = False) -> Cluster:
     """Connect to Ray, or start it here, after checking that a trial fits.
 
     A cluster started here asks for a token that only this user can read, has no dashboard, and
@@ -55,6 +55,8 @@ def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
         ``auto``, ``host:port``, or None to start one on this machine.
     resources : ResourcesConfig
         What one trial needs.
+    verbose : bool
+        Whether Ray's own messages, and what workers print, come to the terminal.
 
     Raises
     ------
@@ -69,7 +71,8 @@ def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
             _check_fit(Cluster(cpus, 0, 1), resources)
     import ray
 
-    options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    level = logging.INFO if verbose else logging.ERROR
+    options: dict[str, object] = {"log_to_driver": verbose, "logging_level": level}
     if address is None and "RAY_ADDRESS" not in os.environ:
         _own_token()
         options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}

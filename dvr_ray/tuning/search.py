@@ -87,7 +87,7 @@ class TrialEvents(Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial fails."""
-        self._tell(trial, "failed", {})
+        self._tell(trial, "failed", {"error": trial.get_pickled_error() or trial.get_error()})
 
     def __getstate__(self) -> dict[str, Any]:
         """Terminal and listeners stay in this process."""
