@@ -219,7 +219,7 @@ class Retraining(Event):
         ``keep-all`` for the control.
     seed : int
         The fresh seed.
-    status : {"running", "finished"}
+    status : {"waiting", "running", "finished"}
         Of this run.
     epoch, epochs : int
         Trained so far, and the ceiling.

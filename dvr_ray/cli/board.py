@@ -117,7 +117,7 @@ class Board:
     def warnings(self) -> str:
         """How many runs gave each warning, in one line; empty without any."""
         counts = sorted(self._warned.items(), key=lambda pair: -len(pair[1]))
-        return ", ".join(f"{name} in {len(runs)} run(s)" for name, runs in counts)
+        return ", ".join(f"{name} in {_runs(len(runs))}" for name, runs in counts)
 
     def _has_line(self, event: Event) -> bool:
         """Whether plain output gives an event a line: starts and ends, not every report."""
@@ -141,7 +141,7 @@ class Board:
             if progress.retraining:
                 left = progress.time_left(self._now())
                 return f"retraining: {self._retraining()}, time left {left}"
-            parts = [self._done(), f"{len(progress.running)} running"]
+            parts = [f"{self._done()} trials done", f"{len(progress.running)} running"]
             parts += [f"{len(progress.failed)} failed"] if progress.failed else []
             parts += [f"best {self._best()}"] if progress.best() else []
             parts += [f"time left {progress.time_left(self._now())}"]
@@ -178,7 +178,7 @@ class Board:
         progress = self.progress
         opened = progress.opened
         budget = f" of {opened.trials}" if opened and opened.trials else ""
-        text = f"{len(progress.ended)}{budget} trials done"
+        text = f"{len(progress.ended)}{budget}"
         kinds = [f"{progress.count(s)} {s}" for s in ("finished", "stopped") if progress.count(s)]
         return f"{text} ({', '.join(kinds)})" if kinds else text
 
@@ -208,4 +208,8 @@ class Board:
         done = max(event.done for event in events)
         open_runs = [e for e in events if e.status == "running"]
         shown = [f"{e.method} seed {e.seed} epoch {e.epoch} of {e.epochs}" for e in open_runs]
-        return "; ".join([f"{done} of {events[0].runs} runs done", *shown])
+        return "; ".join([f"{done} of {_runs(events[0].runs)} done", *shown])
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'' if count == 1 else 's'}"

@@ -101,6 +101,8 @@ class SweepProgress:
             return "unknown"
         if self.retraining:
             return self._retraining_left(now)
+        if self.opened.trials is not None and len(self.ended) >= self.opened.trials:
+            return "none: the last trial has ended"
         by_trials, by_minutes = self._trials_left(now), self._minutes_left(now)
         if by_trials is not None and (by_minutes is None or by_trials <= by_minutes):
             return f"about {clock(by_trials)}"

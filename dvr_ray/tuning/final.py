@@ -86,6 +86,7 @@ def retrain_and_test(
     }
     folders = {key: request.folder for key, request in runs.items()}
     watcher = FinalWatcher(folders, winner.training.epochs, tell)
+    watcher.begin()
     with Polling(watcher.look):
         _train_all(list(runs.values()), plan, data, concurrent)
     metrics = tuple(dict.fromkeys([*plan.space.tune.objectives, *ALWAYS]))

@@ -136,6 +136,11 @@ class FinalWatcher:
         self._followers = {key: Follower(folder) for key, folder in folders.items()}
         self._done: set[tuple[str, int]] = set()
 
+    def begin(self) -> None:
+        """Tell which runs there will be."""
+        for key in self._folders:
+            self._say(key, "waiting")
+
     def look(self) -> None:
         """Tell what is new in the runs' folders."""
         for key, follower in self._followers.items():
