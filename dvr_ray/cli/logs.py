@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,17 @@ __all__ = ["LogFile", "logged"]
 NAME = "log.txt"
 BYTES = 1 << 20  # twice this at most: log.txt and log.txt.1
 FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 OURS = "dvr_ray"
 OTHERS = ("ray", "optuna", "py.warnings")
 LOG = logging.getLogger(__name__)
+
+
+class _Plain(logging.Formatter):
+    """Leaves out the colours that Ray writes into tracebacks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return COLOURS.sub("", super().format(record))
 
 
 class LogFile:
@@ -51,7 +60,7 @@ class LogFile:
         self.path = folder / NAME
         folder.mkdir(parents=True, exist_ok=True)
         self._file = RotatingFileHandler(self.path, maxBytes=BYTES, backupCount=1, encoding="utf-8")
-        self._file.setFormatter(logging.Formatter(FORM))
+        self._file.setFormatter(_Plain(FORM))
         self._held.setTarget(self._file)
         # Ray has set its own level by now.
         logging.getLogger("ray").setLevel(logging.INFO if self._verbose else logging.WARNING)

@@ -1,12 +1,14 @@
 """MLflow: one experiment per sweep, one run per trial, found again by the hash of its config.
 
 Numbers go to ``mlruns/`` in the folder of the sweep or run unless MLFLOW_TRACKING_URI names a
-server.
+server. MLflow 3 opens such a folder only where MLFLOW_ALLOW_FILE_STORE is set, so it is set here;
+its other local store, SQLite, takes ten seconds to make and isn't for many writers at once.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,8 +29,11 @@ class MLflow(Tracker):
     def __init__(self, run: TrackedRun) -> None:
         from mlflow import MlflowClient
 
-        local = (run.root / "mlruns").resolve().as_uri()
-        self._client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or local)
+        store = os.environ.get("MLFLOW_TRACKING_URI")
+        if not store:
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+            store = (run.root / "mlruns").resolve().as_uri()
+        self._client = MlflowClient(store)
         experiment = self._experiment(run.project)
         found = self._client.search_runs([experiment], f"tags.`{TAG}` = '{run.identity}'")
         if found:
@@ -42,8 +47,6 @@ class MLflow(Tracker):
 
     def report(self, epoch: int, values: Mapping[str, float]) -> None:
         """Log the numbers as one batch."""
-        import time
-
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,11 +88,20 @@ class TrialEvents(Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial fails."""
-        self._tell(trial, "failed", {"error": trial.get_pickled_error() or trial.get_error()})
+        self._tell(trial, "failed", {"error": _error(trial)})
 
     def __getstate__(self) -> dict[str, Any]:
         """Terminal and listeners stay in this process."""
         return {"_number": _unnumbered, "_on_event": _nobody}
+
+
+def _error(trial: Any) -> BaseException:
+    """Return why a trial failed; Tune's own getters look where the files lie only later."""
+    try:
+        found = pickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except Exception:  # errors of any class may refuse to be unpickled
+        return RuntimeError(Path(trial.error_file).read_text(encoding="utf-8"))
+    return found if isinstance(found, BaseException) else RuntimeError(str(found))
 
 
 def _unnumbered(values: dict[str, Any]) -> int:

@@ -210,7 +210,7 @@ def _conclude(
     final: dict[str, Any] = {}
     if plan.space.tune.final_seeds:
         count = plan.space.tune.final_seeds
-        request.tell(Note(f"search ended; retraining the winner on {count} fresh seeds"))
+        request.tell(Note(f"search ended; retraining the winner on fresh seeds: {count}"))
         final = retrain_and_test(plan, winner, front[0], data, test, manifest, fits, request.tell)
     return SweepResult(records, front, final)
 
