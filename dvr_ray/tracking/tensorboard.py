@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 
 from dvr_ray.tracking.tracker import TRACKERS, TrackedRun, Tracker
@@ -21,7 +22,8 @@ class TensorBoard(Tracker):
 
         folder = run.folder / "tensorboard"
         first = not folder.exists()
-        self._writer = SummaryWriter(str(folder))
+        # A file is named by the second; a resumption within it must not write over the first.
+        self._writer = SummaryWriter(str(folder), filename_suffix=f".{time.time_ns()}")
         if first:
             text = json.dumps(dict(run.config), indent=1)
             self._writer.add_text("config", f"```\n{text}\n```", 0)
