@@ -24,7 +24,6 @@ __all__ = [
     "TrialReported",
     "TrialStarted",
     "Warned",
-    "news",
 ]
 
 
@@ -266,31 +265,6 @@ class Failed(Event):
 
     def __str__(self) -> str:
         return self.error
-
-
-def news(row: Mapping[str, Any], metrics: tuple[str, ...], trial: int | None = None) -> list[Event]:
-    """Return the events of one row of ``metrics.jsonl``.
-
-    Parameters
-    ----------
-    row : dict
-        The row.
-    metrics : tuple of str
-        Metrics on validation-selection to pass on, the most important first.
-    trial : int, optional
-        Number of the trial whose row it is.
-    """
-    kept = {name: row["selection"][name] for name in metrics if name in row["selection"]}
-    fields: dict[str, Any] = {
-        "epoch": row["epoch"],
-        "phase": row["phase"],
-        "loss": row["loss"],
-        "selection": kept,
-        "keep_rate": row.get("keep_rate"),
-        "adopted": row.get("adopted"),
-    }
-    told: Event = Reported(**fields) if trial is None else TrialReported(**fields, trial=trial)
-    return [told, *(Warned(text, trial) for text in row.get("warnings", ()))]
 
 
 def _now() -> str:

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dvr_ray.cli.heartbeat import Heartbeat
 from dvr_ray.cli.logs import LogFile
 from dvr_ray.cli.screen import Screen
-from dvr_ray.events import Event, Reported, Started, Warned, news
+from dvr_ray.events import Event, Reported, Started, Warned
+from dvr_ray.training.following import news
 
 __all__ = ["RunBar"]
 

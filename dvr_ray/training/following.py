@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Follower", "Polling"]
+from dvr_ray.events import Event, Reported, TrialReported, Warned
+
+__all__ = ["Follower", "Polling", "news"]
 
 SECONDS = 0.3
 
@@ -83,3 +85,28 @@ class Polling:
     def _repeat(self) -> None:
         while not self._ended.wait(SECONDS):
             self._look()
+
+
+def news(row: Mapping[str, Any], metrics: tuple[str, ...], trial: int | None = None) -> list[Event]:
+    """Return the events of one row of ``metrics.jsonl``.
+
+    Parameters
+    ----------
+    row : dict
+        The row.
+    metrics : tuple of str
+        Metrics on validation-selection to pass on, the most important first.
+    trial : int, optional
+        Number of the trial whose row it is.
+    """
+    kept = {name: row["selection"][name] for name in metrics if name in row["selection"]}
+    fields: dict[str, Any] = {
+        "epoch": row["epoch"],
+        "phase": row["phase"],
+        "loss": row["loss"],
+        "selection": kept,
+        "keep_rate": row.get("keep_rate"),
+        "adopted": row.get("adopted"),
+    }
+    told: Event = Reported(**fields) if trial is None else TrialReported(**fields, trial=trial)
+    return [told, *(Warned(text, trial) for text in row.get("warnings", ()))]

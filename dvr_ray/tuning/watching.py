@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray.config.space import SearchSpace
-from dvr_ray.events import Retraining, Started, Tell, TrialEnded, TrialStarted, Warned, news
+from dvr_ray.events import Retraining, Started, Tell, TrialEnded, TrialStarted, Warned
 from dvr_ray.metrics import parse
-from dvr_ray.training.following import Follower
+from dvr_ray.training.following import Follower, news
 from dvr_ray.training.run import finished
 from dvr_ray.tuning.records import Manifest, TrialRecord
 from dvr_ray.tuning.suggest import decoded
