@@ -55,6 +55,8 @@ def train(
     folder = out or Path("runs") / config.stem
     _check_folder(folder, run_config, resume)
 
+    if workers and workers > 1:
+        import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
     with logged(screen) as log, RunBar(screen, log, run_config) as bar:
         result = _train(run_config, tracking, folder, bar, workers or 1, address)
     _show(result, folder, screen)
