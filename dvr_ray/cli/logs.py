@@ -30,6 +30,12 @@ class _Plain(logging.Formatter):
         return COLOURS.sub("", super().format(record))
 
 
+def _unshown(record: logging.LogRecord) -> bool:
+    """Whether the terminal hasn't got a message yet: our own events are shown as lines."""
+    shown = record.name.startswith(f"{OURS}.cli")
+    return not (shown and logging.INFO <= record.levelno <= logging.WARNING)
+
+
 class LogFile:
     """Takes the messages of all loggers; keeps them in memory until the file's folder is known."""
 
@@ -46,6 +52,7 @@ class LogFile:
         if self._verbose:
             shown = logging.StreamHandler(sys.stderr)
             shown.setFormatter(logging.Formatter(FORM))
+            shown.addFilter(_unshown)
             handlers.append(shown)
         for name in (OURS, *OTHERS):
             logger = logging.getLogger(name)

@@ -19,7 +19,7 @@ QUIET = {
     "TUNE_GLOBAL_CHECKPOINT_S": "0",  # a snapshot at every event: a kill loses nothing
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C reaches us
     "TUNE_MAX_PENDING_TRIALS_PG": "1",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # our own files hold it all
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no event files of its own
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, Stopper, TuneConfig, Tuner
+from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
@@ -150,7 +151,7 @@ def make_tuner(
         inner = tuner._local_tuner
         # A restored tuner has the old budget, concurrency and listeners.
         inner._run_config.stop = budget
-        inner._run_config.callbacks = [events]
+        inner._run_config.callbacks = [events, JsonLoggerCallback()]
         inner._tune_config.max_concurrent_trials = concurrent
         inner._tune_config.num_samples = space.tune.trials or -1
         return tuner
@@ -168,7 +169,7 @@ def make_tuner(
             name=STORED,
             storage_path=str(Path(plan.folder) / "ray"),
             stop=budget,
-            callbacks=[events],
+            callbacks=[events, JsonLoggerCallback()],
             failure_config=FailureConfig(max_failures=0),
             verbose=0,
         ),

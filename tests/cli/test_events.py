@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from event_lines import SCHEMA, read_events
 from terminal import run_in_terminal
 
+from dvr_ray.cli.bar import RunBar
 from dvr_ray.cli.main import main
 from dvr_ray.events import (
     Event,
@@ -105,9 +107,21 @@ def test_quiet_shows_only_the_result(call: Call, tmp_path: Path) -> None:
     assert not err and _kinds(read_events(out)) == ["finished"]
 
 
-def test_verbose_shows_the_log_as_it_is_written(call: Call) -> None:
+def test_verbose_shows_what_the_log_holds_beside_the_lines(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(self: RunBar, event: Event) -> None:
+        logging.getLogger("ray.tune").info("chatter")
+        logging.getLogger("dvr_ray.training").debug("detail")
+        original(self, event)
+
+    original = RunBar.tell
+    monkeypatch.setattr(RunBar, "tell", tell)
     _, _, err = call("train", "space.yaml", "--out", "run", "-v")
-    assert "INFO dvr_ray.cli.bar: epoch    3" in err
+    assert "INFO ray.tune: chatter" in err and "DEBUG dvr_ray.training: detail" in err
+    assert err.count("epoch    3") == 1
+    _, _, err = call("train", "space.yaml", "--out", "other")
+    assert "chatter" not in err and "detail" not in err
 
 
 def test_plain_output_of_a_training(call: Call, tmp_path: Path) -> None:
