@@ -107,8 +107,8 @@ class Started(Event):
             return (
                 f"training {self.name}: at most {self.epochs} epochs; results go to {self.folder}"
             )
-        trials = None if self.trials is None else f"{self.trials} trials"
-        minutes = None if self.minutes is None else f"{self.minutes:g} minutes"
+        trials = None if self.trials is None else _counted(self.trials, "trial")
+        minutes = None if self.minutes is None else _counted(self.minutes, "minute")
         budget = " or ".join(part for part in (trials, minutes) if part)
         either = ", whichever ends first" if trials and minutes else ""
         return (
@@ -265,6 +265,10 @@ class Failed(Event):
 
     def __str__(self) -> str:
         return self.error
+
+
+def _counted(count: float, noun: str) -> str:
+    return f"{count:g} {noun}{'' if count == 1 else 's'}"
 
 
 def _now() -> str:

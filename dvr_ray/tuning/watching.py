@@ -86,7 +86,7 @@ class Watcher:
                 self._tell(event)
         if status != "running":
             del self._followers[number]
-            self._end(number, folder, metrics.get("error"))
+            self._end(number, folder, status, metrics.get("error"))
 
     def tell_earlier(self, order: list[str]) -> None:
         """Tell the trials that had finished before a resumption."""
@@ -95,10 +95,11 @@ class Watcher:
             if finished(folder) is not None:
                 self._tell(self._ended(number, folder, "", earlier=True))
 
-    def _end(self, number: int, folder: Path, error: BaseException | None) -> None:
-        cause = self._cause(error) if error else ""
-        if error:
-            LOG.error("trial %d failed: %s\n%s", number, cause, error)
+    def _end(self, number: int, folder: Path, status: str, error: BaseException | None) -> None:
+        cause = ""
+        if status == "failed":
+            cause = self._cause(error) if error else "its cause isn't known"
+            LOG.error("trial %d failed: %s\n%s", number, cause, error or "")
         self._tell(self._ended(number, folder, cause))
 
     def _ended(self, number: int, folder: Path, error: str, earlier: bool = False) -> TrialEnded:
