@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray.config.space import SearchSpace
-from dvr_ray.events import Retraining, Started, Tell, TrialEnded, TrialStarted, Warned
+from dvr_ray.events import Note, Retraining, Started, Tell, TrialEnded, TrialStarted, Warned
 from dvr_ray.metrics import parse
 from dvr_ray.training.following import Follower, news
 from dvr_ray.training.run import finished
@@ -90,10 +90,12 @@ class Watcher:
 
     def tell_earlier(self, order: list[str]) -> None:
         """Tell the trials that had finished before a resumption."""
-        for number, name in enumerate(order):
-            folder = Path(self._plan.folder) / "trials" / name
-            if finished(folder) is not None:
-                self._tell(self._ended(number, folder, "", earlier=True))
+        folders = [Path(self._plan.folder) / "trials" / name for name in order]
+        done = {n: folder for n, folder in enumerate(folders) if finished(folder) is not None}
+        for number, folder in done.items():
+            self._tell(self._ended(number, folder, "", earlier=True))
+        if done:
+            self._tell(Note(f"going on; finished before: {len(done)} of the trials"))
 
     def _end(self, number: int, folder: Path, status: str, error: BaseException | None) -> None:
         cause = ""

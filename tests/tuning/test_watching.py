@@ -127,7 +127,8 @@ def test_trials_that_had_finished_are_told_on_resuming(sweep: Sweep, tmp_path: P
     _write(sweep.folder(0.01), _row(1, 0.4), finished=True)
     _write(sweep.folder(0.02), _row(1, 0.4))
     sweep.watcher.tell_earlier([sweep.folder(0.02).name, sweep.folder(0.01).name])
-    (event,) = sweep.taken()
+    event, note = sweep.taken()
+    assert str(note) == "going on; finished before: 1 of the trials"
     assert isinstance(event, TrialEnded)
     assert event.trial == 1 and event.earlier and event.status == "finished"
 
