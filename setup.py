@@ -13,7 +13,9 @@ setup(
     version="0.1.0",
     description="Distributed tuning of recommenders whose training data are valued by DVR.",
     packages=find_packages(include=["dvr_ray", "dvr_ray.*"]),
-    package_data={"dvr_ray": ["py.typed", "reports/*.html.jinja", "config/schema.json"]},
+    package_data={
+        "dvr_ray": ["py.typed", "reports/*.html.jinja", "config/schema.json", "cli/*.json"]
+    },
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.4,<3",
@@ -31,9 +33,12 @@ setup(
         "plotly>=6,<7",
         "jinja2>=3.1,<4",
         "filelock>=3.15,<4",
+        "tensorboardX>=2.6,<3",
     ],
     extras_require={
         "docs": DOCS,
+        "mlflow": ["mlflow-skinny>=2.20,<4"],
+        "wandb": ["wandb>=0.19,<1"],
         "dev": [
             *DOCS,
             "jsonschema>=4.23,<5",
@@ -43,6 +48,7 @@ setup(
             "ruff>=0.9,<1",
             "mypy>=1.13,<3",
             "scikit-learn>=1.5,<2",
+            "jsonschema>=4.20,<5",
         ],
     },
     entry_points={"console_scripts": ["dvr-ray=dvr_ray.cli.main:main"]},

@@ -11,9 +11,9 @@ import pytest
 
 LAYERS = [
     {"errors"},
-    {"registry", "seeding", "collective", "state"},
+    {"registry", "seeding", "collective", "state", "events"},
     {"config"},
-    {"data"},
+    {"data", "tracking"},
     {"valuation", "metrics"},
     {"backbones", "negatives", "weightings", "rewards"},
     {"training"},

@@ -70,7 +70,7 @@ def doctor(as_json: AsJson = False) -> None:
             screen.result(line)
     if not any(finding.needed for finding in missing):
         screen.result("nothing that ordinary runs need is missing")
-    screen.json(
+    screen.finish(
         {"versions": have, "resources": offers, "missing": [asdict(each) for each in missing]}
     )
 

@@ -30,7 +30,7 @@ def report(
     screen = Screen(as_json)
     page = write_report(folder)
     screen.result(f"report: {page}")
-    screen.json({"report": str(page)})
+    screen.finish({"report": str(page)})
 
 
 def describe_data(
@@ -69,7 +69,7 @@ def describe_data(
         largest = sorted(counts.items(), key=lambda pair: -pair[1])[:6]
         rows.append([name, ", ".join(f"{value} {count}" for value, count in largest)])
     screen.table(summary.name, ["", ""], rows)
-    screen.json(asdict(summary))
+    screen.finish(asdict(summary))
 
 
 def _guess(path: Path | None) -> str:

@@ -14,6 +14,7 @@ from dvr_ray import __version__
 from dvr_ray.cli import doctor, inspecting, sweeping, training
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import DvrRayError
+from dvr_ray.events import Failed
 
 __all__ = ["app", "main"]
 
@@ -47,21 +48,28 @@ def _version(
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    screen = Screen()
+    # Even a command line that can't be read may have asked for JSON.
+    screen = Screen(as_json="--json" in sys.argv)
     try:
         code = app(standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code
-            screen.error("interrupted; the same command with --resume goes on from here")
+            _end(screen, "interrupted; the same command with --resume goes on from here", code)
     except DvrRayError as error:
-        screen.error(str(error))
-        code = error.exit_code
+        code = _end(screen, str(error), error.exit_code)
     except OSError as error:
         place = error.filename or "file system"
-        screen.error(f"{place}: {error.strerror or error}; check path, rights and free space")
-        code = 2
+        text = f"{place}: {error.strerror or error}; check path, rights and free space"
+        code = _end(screen, text, 2)
     except Exception as error:
         code = _usage(error, screen)
     sys.exit(code or 0)
+
+
+def _end(screen: Screen, text: str, code: int) -> int:
+    """Show why there is no result, for people and for programs."""
+    screen.error(text)
+    screen.event(Failed(text, code))
+    return code
 
 
 def _usage(error: Exception, screen: Screen) -> int:
@@ -70,5 +78,5 @@ def _usage(error: Exception, screen: Screen) -> int:
     if show is None:
         raise error
     text = " ".join(str(show()).split())
-    screen.error(f"{text}; see dvr-ray --help" if text else "see dvr-ray --help")
-    return int(getattr(error, "exit_code", 2))
+    line = f"{text}; see dvr-ray --help" if text else "see dvr-ray --help"
+    return _end(screen, line, int(getattr(error, "exit_code", 2)))

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-__all__ = ["Address", "AsJson", "Out", "Overrides", "Resume", "Workers"]
+__all__ = ["Address", "AsJson", "Out", "Overrides", "Quiet", "Resume", "Verbose", "Workers"]
 
 Out = Annotated[
     Optional[Path],  # noqa: UP045  (typer reads it at run time)
@@ -28,4 +28,13 @@ Address = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--address", help="Ray cluster: auto or host:port; by default one starts here."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print events on stdout, one JSON object a line; result last."),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show only the result (and errors); see log.txt.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show debugging messages, and Ray's own.")
+]

@@ -1,46 +1,66 @@
-"""What the terminal shows: lines, tables, progress, or JSON."""
+"""What the terminal shows: lines and tables for people, or events as lines of JSON."""
 
 from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dvr_ray.events import Event, Finished
+
 __all__ = ["Screen"]
 
 
 class Screen:
-    """Lines to stderr, results to stdout; with JSON, stdout holds one JSON object.
+    """Progress to stderr, results to stdout; with JSON, stdout holds one event a line.
 
     Parameters
     ----------
     as_json : bool
-        Whether results are printed as JSON.
+        Whether stdout holds events instead of tables.
+    quiet : bool
+        Whether only the result is shown: no progress, no warnings, no other events.
+    verbose : bool
+        Whether debugging messages, and Ray's own, are shown too.
     """
 
-    def __init__(self, as_json: bool = False) -> None:
-        self.as_json = as_json
+    def __init__(self, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+        self.as_json, self.quiet, self.verbose = as_json, quiet, verbose
         self.log = Console(file=sys.stderr, highlight=False, soft_wrap=True)
         # Without a terminal nothing is cut: whoever reads the file can scroll.
         piped = None if sys.stdout.isatty() else 200
         self._out = Console(highlight=False, width=piped)
+        self._lock = threading.Lock()
+
+    @property
+    def live(self) -> bool:
+        """Whether a table may redraw itself; messages of others would tear it."""
+        return self.log.is_terminal and not self.quiet and not self.verbose
 
     def say(self, line: str) -> None:
         """Print one line of progress."""
-        self.log.print(Text(line))
+        if not self.quiet:
+            self.log.print(Text(line))
 
     def warn(self, line: str) -> None:
         """Print a warning."""
-        self.log.print(Text.assemble(("warning ", "yellow"), line))
+        if not self.quiet:
+            self.log.print(Text.assemble(("warning ", "yellow"), line))
 
     def error(self, line: str) -> None:
         """Print an error."""
         self.log.print(Text.assemble(("error ", "bold red"), line))
+
+    def details(self, path: Path) -> None:
+        """Say where the log of a failure lies."""
+        self.log.print(Text(f"details: {path}"))
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Print a table, unless results are JSON."""
@@ -59,7 +79,13 @@ class Screen:
         if not self.as_json:
             self._out.print(Text(line), soft_wrap=True)
 
-    def json(self, content: Any) -> None:
-        """Print the result as JSON, where asked for."""
-        if self.as_json:
-            print(json.dumps(content, indent=1, default=str))
+    def event(self, event: Event) -> None:
+        """Print an event as a line of JSON, where asked for."""
+        ends = event.kind in ("finished", "failed")
+        if self.as_json and (ends or not self.quiet):
+            with self._lock:
+                print(json.dumps(event.row(), default=str), flush=True)
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Print the event that holds the result, where asked for."""
+        self.event(Finished(result))

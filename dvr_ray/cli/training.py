@@ -6,10 +6,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dvr_ray.cli.options import Address, AsJson, Out, Overrides, Resume, Workers
+from dvr_ray.cli.bar import RunBar
+from dvr_ray.cli.logs import NAME, logged
+from dvr_ray.cli.options import (
+    Address,
+    AsJson,
+    Out,
+    Overrides,
+    Quiet,
+    Resume,
+    Verbose,
+    Workers,
+)
 from dvr_ray.cli.screen import Screen
+from dvr_ray.events import Note, Started
 from dvr_ray.registry import canonical
 
 __all__ = ["train"]
@@ -23,6 +34,8 @@ def train(
     resume: Resume = False,
     address: Address = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train one run: warm-up, bilevel loop, early stopping, values of all interactions.
 
@@ -31,34 +44,62 @@ def train(
     The folder gets config.yaml, metrics.jsonl, checkpoints/, model.safetensors, values.parquet and
     result.json. The test part isn't looked at; `tune` does that once, for its winner.
     """
-    from dvr_ray.config.load import load_run
+    from dvr_ray.config.load import load_run, load_tracking
+    from dvr_ray.tracking import check_tracking
     from dvr_ray.training.build import check
 
-    screen = Screen(as_json)
+    screen = Screen(as_json, quiet, verbose)
     run_config = load_run(config, overrides or [])
     check(run_config, str(config))
+    tracking = load_tracking(config, overrides or [])
+    check_tracking(tracking, f"{config}: tracking")
     folder = out or Path("runs") / config.stem
     _check_folder(folder, run_config, resume)
 
+    if workers and workers > 1:
+        import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
+    with logged(screen) as log, RunBar(screen, log, run_config) as bar:
+        result = _train(run_config, tracking, folder, bar, workers or 1, address)
+    _show(result, folder, screen)
+    if tracking.tensorboard:
+        screen.result(f"curves: tensorboard --logdir {folder}")
+    screen.finish({**result, "folder": str(folder)})
+
+
+def _train(
+    config: Any, tracking: Any, folder: Path, bar: RunBar, workers: int, address: str | None
+) -> dict[str, Any]:
+    """Prepare the data and train."""
     from dvr_ray.data.prepare import prepare
+    from dvr_ray.metrics import parse
+    from dvr_ray.tracking import Tracking
     from dvr_ray.training.run import RunRequest
 
-    data, _ = prepare(run_config)
-    screen.say(
-        f"{data.name}: {len(data.train)} training rows, {data.train.num_users} users, "
-        f"{data.train.num_items} items; results in {folder}"
+    data, _ = prepare(config)
+    metric = canonical(config.training.metric)
+    direction = "max" if parse(metric).higher_is_better else "min"
+    bar.tell(
+        Started("train", folder.name, str(folder), config.training.epochs, {metric: direction})
     )
-    request = RunRequest(run_config, data, folder)
-    result = _run(request, workers or 1, address, screen)
-    if as_json:
-        screen.json(result)
-        return
+    bar.tell(
+        Note(
+            f"{data.name}: {len(data.train)} training rows, {data.train.num_users} users, "
+            f"{data.train.num_items} items"
+        )
+    )
+    where = Tracking(tracking, folder.name, folder.resolve())
+    return _run(RunRequest(config, data, folder, tracking=where), workers, address, bar)
+
+
+def _show(result: dict[str, Any], folder: Path, screen: Screen) -> None:
+    """Print the tables, and say where everything is."""
     rows = [[name, f"{value:.4f}"] for name, value in result["selection"].items()]
     screen.table("validation-selection, best epoch", ["metric", "value"], rows)
     if "auc" in result:
         rows = [[name, f"{value:.3f}"] for name, value in result["auc"].items()]
         screen.table("AUC of real against planted rows (.5 is chance)", ["score", "AUC"], rows)
-    screen.result(f"best epoch {result['best_epoch']} of {result['epoch']}, results in {folder}")
+    screen.result(f"best epoch: {result['best_epoch']} of {result['epoch']}")
+    screen.result(f"results: {folder}; look at them: dvr-ray report {folder}")
 
 
 def _check_folder(folder: Path, run_config: Any, resume: bool) -> None:
@@ -66,7 +107,7 @@ def _check_folder(folder: Path, run_config: Any, resume: bool) -> None:
     from dvr_ray.config.load import config_hash, load_run
     from dvr_ray.errors import ConfigError
 
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or all(path.name == NAME for path in folder.iterdir()):
         return
     if not (folder / "config.yaml").exists():
         raise ConfigError(
@@ -80,58 +121,28 @@ def _check_folder(folder: Path, run_config: Any, resume: bool) -> None:
         )
 
 
-def _run(request: Any, workers: int, address: str | None, screen: Screen) -> dict[str, Any]:
+def _run(request: Any, workers: int, address: str | None, bar: RunBar) -> dict[str, Any]:
     """Train in this process, or on a Ray Train group where several workers are asked for."""
     if workers > 1:
-        return _run_group(request, workers, address, screen)
+        return _run_group(request, workers, address, bar)
     from dvr_ray.training.run import run
 
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[shown]}"),
-        console=screen.log,
-        transient=True,
-    ) as progress:
-        return run(request, _Bar(progress, request.config, screen))
+    return run(request, bar)
 
 
-def _run_group(request: Any, workers: int, address: str | None, screen: Screen) -> dict[str, Any]:
+def _run_group(request: Any, workers: int, address: str | None, bar: RunBar) -> dict[str, Any]:
     from dvr_ray.config.schema import ResourcesConfig
     from dvr_ray.distributed.cluster import connect, disconnect
     from dvr_ray.distributed.group import run_group
+    from dvr_ray.training.following import Follower, Polling
 
     resources = ResourcesConfig(workers=workers)
-    connect(address, resources)
-    screen.say(f"training on {workers} workers; each epoch's line is in {request.folder}")
+    connect(address, resources, bar.screen.verbose)
+    bar.tell(Note(f"Ray is up; training on {workers} workers"))
     try:
-        return run_group(request, resources, (canonical(request.config.training.metric),))
+        follower = Follower(request.folder)
+        follower.fresh()  # what was trained before a resumption
+        with Polling(lambda: bar.report_all(follower.fresh())):
+            return run_group(request, resources, (canonical(request.config.training.metric),))
     finally:
         disconnect()
-
-
-class _Bar:
-    """Shows loss, metric and keep-rate beside a bar of epochs; prints lines without a terminal."""
-
-    def __init__(self, progress: Progress, config: Any, screen: Screen) -> None:
-        self._progress, self._screen, self._metric = (
-            progress,
-            screen,
-            canonical(config.training.metric),
-        )
-        self._task = progress.add_task("epochs", total=config.training.epochs, shown="")
-
-    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
-        """Advance the bar."""
-        shown = f"loss {row['loss']:.4f}  {self._metric} {row['selection'][self._metric]:.4f}"
-        if "keep_rate" in row:
-            shown += f"  keep {row['keep_rate']:.0%}"
-        if row.get("adopted") == "keep-all":
-            shown += "  gate: keep-all selects better"
-        self._progress.update(self._task, completed=row["epoch"], shown=shown)
-        if not self._progress.console.is_terminal:
-            self._screen.say(f"epoch {row['epoch']:>4}  {row['phase']:<8} {shown}")
-        for warning in row.get("warnings", ()):
-            self._screen.warn(warning)

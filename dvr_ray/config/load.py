@@ -13,15 +13,16 @@ from typing import Any
 
 from dvr_ray.config.document import Document, parse_value, read_document, write_document
 from dvr_ray.config.paths import get, put
-from dvr_ray.config.schema import RunConfig, Strict
+from dvr_ray.config.schema import RunConfig, Strict, TrackingConfig
 from dvr_ray.config.searched import check_search
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.config.validation import checked
 from dvr_ray.errors import ConfigError
 
-__all__ = ["apply", "config_hash", "dump", "get", "load_run", "load_space"]
+__all__ = ["apply", "config_hash", "dump", "get", "load_run", "load_space", "load_tracking"]
 
 SECTIONS = tuple(SearchSpace.model_fields)
+TRACKING = "tracking"
 
 
 def load_run(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -41,13 +42,34 @@ def load_run(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         Naming file, line, field, value and the nearest right name.
     """
     document = read_document(path)
-    if any(section in document.content for section in SECTIONS):
+    if _is_space(document):
         return _space(document, overrides).run
     document = _located(document, (), path.parent)
     for override in overrides:
         written, keys, value = _parsed(override)
-        document = document.with_value(keys[1:] if keys[0] == "run" else keys, value, written)
-    return checked(RunConfig, _located(document, (), Path.cwd()))
+        if keys[0] != TRACKING:
+            document = document.with_value(keys[1:] if keys[0] == "run" else keys, value, written)
+    run = {name: value for name, value in document.content.items() if name != TRACKING}
+    return checked(RunConfig, _located(replace(document, content=run), (), Path.cwd()))
+
+
+def load_tracking(path: Path, overrides: Sequence[str] = ()) -> TrackingConfig:
+    """Read the section ``tracking`` that may stand beside a run, in either kind of file.
+
+    Raises
+    ------
+    ConfigError
+        As `load_run`.
+    """
+    document = read_document(path)
+    if _is_space(document):
+        return _space(document, overrides).tracking
+    for override in overrides:
+        written, keys, value = _parsed(override)
+        if keys[0] == TRACKING:
+            document = document.with_value(keys, value, written)
+    alone = {name: value for name, value in document.content.items() if name == TRACKING}
+    return checked(_Tracked, replace(document, content=alone)).tracking
 
 
 def load_space(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
@@ -94,6 +116,17 @@ def config_hash(run: RunConfig) -> str:
     """Return twelve hex digits that are equal for equal runs."""
     canonical = json.dumps(run.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+class _Tracked(Strict):
+    """What stands beside a run in a file without sections."""
+
+    tracking: TrackingConfig = TrackingConfig()
+
+
+def _is_space(document: Document) -> bool:
+    """Whether a file has sections; one with a run's fields alone may have ``tracking`` too."""
+    return any(name in document.content for name in SECTIONS if name != TRACKING)
 
 
 def _space(document: Document, overrides: Sequence[str]) -> SearchSpace:

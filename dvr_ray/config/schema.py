@@ -24,6 +24,7 @@ __all__ = [
     "RunConfig",
     "SplitConfig",
     "Strict",
+    "TrackingConfig",
     "TrainingConfig",
     "ValuatorConfig",
 ]
@@ -230,6 +231,23 @@ class RunConfig(Strict):
     def data_path(self) -> Path | None:
         """Return the data folder, or None where the source needs none."""
         return None if self.data.path is None else Path(self.data.path)
+
+
+class TrackingConfig(Strict):
+    """Where else a run's numbers go; beside the run, so it changes neither hash nor result."""
+
+    tensorboard: bool = Field(False, description="Event files in each run's folder.")
+    mlflow: bool = Field(False, description="Local mlruns/, or what MLFLOW_TRACKING_URI names.")
+    wandb: bool = Field(False, description="Weights & Biases; offline unless WANDB_MODE is set.")
+    hooks: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] = Field(
+        (), description="Trackers of one's own, package.module:Class."
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the trackers that are asked for."""
+        own = ("tensorboard", "mlflow", "wandb")
+        return (*(name for name in own if getattr(self, name)), *self.hooks)
 
 
 class ResourcesConfig(Strict):

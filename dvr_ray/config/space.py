@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from dvr_ray.config.paths import MISSING, find
-from dvr_ray.config.schema import ResourcesConfig, RunConfig, Strict
+from dvr_ray.config.schema import ResourcesConfig, RunConfig, Strict, TrackingConfig
 from dvr_ray.errors import ConfigError
 from dvr_ray.registry import canonical
 
@@ -171,6 +171,7 @@ class SearchSpace(Strict):
     )
     tune: TuneConfig = TuneConfig()
     resources: ResourcesConfig = ResourcesConfig()
+    tracking: TrackingConfig = TrackingConfig()
 
     def order(self, place: str = "search") -> list[str]:
         """Return the searched fields such that conditions are decided before their fields.

@@ -19,6 +19,7 @@ QUIET = {
     "TUNE_GLOBAL_CHECKPOINT_S": "0",  # a snapshot at every event: a kill loses nothing
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C reaches us
     "TUNE_MAX_PENDING_TRIALS_PG": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no event files of its own
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -43,7 +44,7 @@ class Cluster:
     nodes: int
 
 
-def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
+def connect(address: str | None, resources: ResourcesConfig, verbose: bool = False) -> Cluster:
     """Connect to Ray, or start it here, after checking that a trial fits.
 
     A cluster started here asks for a token that only this user can read, has no dashboard, and
@@ -55,6 +56,8 @@ def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
         ``auto``, ``host:port``, or None to start one on this machine.
     resources : ResourcesConfig
         What one trial needs.
+    verbose : bool
+        Whether Ray's own messages, and what workers print, come to the terminal.
 
     Returns
     -------
@@ -74,7 +77,8 @@ def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
             _check_fit(Cluster(cpus, 0, 1), resources)
     import ray
 
-    options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    level = logging.INFO if verbose else logging.ERROR
+    options: dict[str, object] = {"log_to_driver": verbose, "logging_level": level}
     if address is None and "RAY_ADDRESS" not in os.environ:
         _own_token()
         # "local": without it Ray would join whatever cluster `ray start` left on this machine.

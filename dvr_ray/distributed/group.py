@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +126,12 @@ def _worker(*, data: Any, request: RunRequest, objectives: tuple[str, ...], thre
 
     torch.set_num_threads(threads)
     held: TrialData = ray.get(data)
-    whole = RunRequest(request.config, held, request.folder, request.metrics)
+    whole = replace(request, data=held)
     run(whole, TrainReporter(objectives), TorchCollective(), ray.train.torch.get_device())
 
 
 def _without_data(request: RunRequest) -> RunRequest:
-    return RunRequest(request.config, None, request.folder.resolve(), request.metrics)  # type: ignore[arg-type]
+    return replace(request, data=None, folder=request.folder.resolve())  # type: ignore[arg-type]
 
 
 def _cause(error: BaseException) -> str:

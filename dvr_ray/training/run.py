@@ -7,7 +7,7 @@ without training.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,13 @@ from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.errors import CheckpointError
 from dvr_ray.metrics.auc import roc_auc
+from dvr_ray.tracking import Tracking
 from dvr_ray.training.build import build
 from dvr_ray.training.checkpoint import write_json
 from dvr_ray.training.evaluation import Evaluator, mean_per_user
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Reporter
+from dvr_ray.training.tracked import tracked
 
 __all__ = ["RunRequest", "finished", "read_rows", "run", "test_metrics"]
 
@@ -47,12 +49,15 @@ class RunRequest:
         Where it writes.
     metrics : tuple of str
         Metrics to measure on validation-selection in any case.
+    tracking : Tracking
+        Where else its numbers go.
     """
 
     config: RunConfig
     data: TrialData
     folder: Path
     metrics: tuple[str, ...] = ()
+    tracking: Tracking = field(default_factory=Tracking)
 
 
 def run(
@@ -81,9 +86,11 @@ def run(
     """
     group = collective or OneProcess()
     done = finished(request.folder)
+    tracking = request.tracking if group.rank == 0 else Tracking()
     if done is not None:
-        for row in read_rows(request.folder):
-            reporter.report(row, None)
+        with tracked(reporter, tracking, request.config, request.folder) as teller:
+            for row in read_rows(request.folder):
+                teller.report(row, None)
         return done
     trainer = Trainer(
         request.config, request.data, group, device or torch.device("cpu"), request.metrics
@@ -94,7 +101,9 @@ def run(
         request.folder.mkdir(parents=True, exist_ok=True)
         dump(request.config, request.folder / "config.yaml")
         log.drop_after(epoch)
-    progress = trainer.fit(request.folder / "checkpoints", log)
+    known = read_rows(request.folder) if epoch else []
+    with tracked(log, tracking, request.config, request.folder, known) as teller:
+        progress = trainer.fit(request.folder / "checkpoints", teller)
     best = trainer.load_best()
     valued = trainer.value_rows()
     result: dict[str, Any] = {

@@ -41,7 +41,7 @@ class ModelSelection:
     def judge(
         self, row: dict[str, Any], main: Learner, control: Learner | None, progress: Progress
     ) -> bool:
-        """Measure, apply the gate, update row and progress; tell whether it's the best so far.
+        """Measure, apply the gate, and update row and progress.
 
         Parameters
         ----------
@@ -54,6 +54,11 @@ class ModelSelection:
             The model trained on all triplets; whichever selects better is adopted.
         progress : Progress
             Gets the best epoch and its metrics.
+
+        Returns
+        -------
+        bool
+            Whether this report is the best so far.
         """
         selection, adopted = self._measure(main), main
         if control is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.errors import RunError
+from dvr_ray.events import Tell
 from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.following import Polling
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, finished, run, test_metrics
 from dvr_ray.tuning.records import Manifest, TrialRecord
 from dvr_ray.tuning.trial import Plan
+from dvr_ray.tuning.watching import FinalWatcher
 
 __all__ = ["retrain_and_test"]
 
@@ -30,6 +34,7 @@ def retrain_and_test(
     test: SealedTest,
     manifest: Manifest,
     concurrent: int,
+    tell: Tell,
 ) -> dict[str, Any]:
     """Retrain the winner and measure test once; a resumed sweep doesn't look again.
 
@@ -50,6 +55,8 @@ def retrain_and_test(
         The look is written down in it before it is taken.
     concurrent : int
         Runs at the same time.
+    tell : callable
+        Takes the events of the retraining.
 
     Returns
     -------
@@ -72,11 +79,16 @@ def retrain_and_test(
             data,
             folder / "final" / record.folder / name / f"seed-{seed}",
             plan.space.tune.objectives,
+            plan.tracking,
         )
         for name, config in methods.items()
         for seed in seeds
     }
-    _train_all(list(runs.values()), plan, data, concurrent)
+    folders = {key: request.folder for key, request in runs.items()}
+    watcher = FinalWatcher(folders, winner.training.epochs, tell)
+    watcher.begin()
+    with Polling(watcher.look):
+        _train_all(list(runs.values()), plan, data, concurrent)
     metrics = tuple(dict.fromkeys([*plan.space.tune.objectives, *ALWAYS]))
     manifest.content["seeds"]["final"] = seeds
     manifest.look_at_test(f"winner {record.folder} and its controls on seeds {seeds}")
@@ -112,10 +124,7 @@ def _train_all(requests: list[RunRequest], plan: Plan, data: TrialData, concurre
     task = ray.remote(
         num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker, max_retries=1
     )(_train_one)
-    waiting = [
-        task.remote(shared, request.config, str(request.folder), request.metrics, resources)
-        for request in open_runs
-    ]
+    waiting = [task.remote(shared, _without_data(request), resources) for request in open_runs]
     try:
         ray.get(waiting)
     except ray.exceptions.RayTaskError as error:
@@ -127,12 +136,15 @@ def _train_all(requests: list[RunRequest], plan: Plan, data: TrialData, concurre
         ) from error
 
 
-def _train_one(
-    data: TrialData, config: RunConfig, folder: str, metrics: tuple[str, ...], resources: Any
-) -> None:
+def _without_data(request: RunRequest) -> RunRequest:
+    """Tasks share the data through the object store."""
+    return replace(request, data=None)  # type: ignore[arg-type]
+
+
+def _train_one(data: TrialData, request: RunRequest, resources: Any) -> None:
     """Runs in a Ray task."""
     import torch
 
     torch.set_num_threads(max(1, int(resources.cpus_per_worker)))
     device = torch.device("cuda" if resources.gpus_per_worker else "cpu")
-    run(RunRequest(config, data, Path(folder), metrics), Silent(), device=device)
+    run(replace(request, data=data), Silent(), device=device)

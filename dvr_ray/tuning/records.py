@@ -267,7 +267,7 @@ def space_hash(space: SearchSpace) -> str:
     content = space.model_dump(mode="json")
     for name in ("trials", "minutes", "concurrent", "final_seeds"):
         del content["tune"][name]
-    del content["resources"]
+    del content["resources"], content["tracking"]
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import optuna
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, Stopper, TuneConfig, Tuner
+from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
@@ -87,11 +89,20 @@ class TrialEvents(Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial fails."""
-        self._tell(trial, "failed", {})
+        self._tell(trial, "failed", {"error": _error(trial)})
 
     def __getstate__(self) -> dict[str, Any]:
         """Terminal and listeners stay in this process."""
         return {"_number": _unnumbered, "_on_event": _nobody}
+
+
+def _error(trial: Any) -> BaseException:
+    """Return why a trial failed; Tune's own getters look where the files lie only later."""
+    try:
+        found = pickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except Exception:  # errors of any class may refuse to be unpickled
+        return RuntimeError(Path(trial.error_file).read_text(encoding="utf-8"))
+    return found if isinstance(found, BaseException) else RuntimeError(str(found))
 
 
 def _unnumbered(values: dict[str, Any]) -> int:
@@ -140,7 +151,7 @@ def make_tuner(
         inner = tuner._local_tuner
         # A restored tuner has the old budget, concurrency and listeners.
         inner._run_config.stop = budget
-        inner._run_config.callbacks = [events]
+        inner._run_config.callbacks = [events, JsonLoggerCallback()]
         inner._tune_config.max_concurrent_trials = concurrent
         inner._tune_config.num_samples = space.tune.trials or -1
         return tuner
@@ -158,7 +169,7 @@ def make_tuner(
             name=STORED,
             storage_path=str(Path(plan.folder) / "ray"),
             stop=budget,
-            callbacks=[events],
+            callbacks=[events, JsonLoggerCallback()],
             failure_config=FailureConfig(max_failures=0),
             verbose=0,
         ),

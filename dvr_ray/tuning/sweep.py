@@ -7,20 +7,21 @@ Resuming: Tune restores its own snapshot, so that the searcher remembers; trials
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dvr_ray.config.load import apply, config_hash, dump
+from dvr_ray.config.load import apply, dump
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
 from dvr_ray.errors import ConfigError, DvrRayError, RunError
+from dvr_ray.events import Note, Tell
 from dvr_ray.metrics import parse
+from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check
 from dvr_ray.tuning.final import retrain_and_test
 from dvr_ray.tuning.records import (
@@ -34,6 +35,7 @@ from dvr_ray.tuning.records import (
 from dvr_ray.tuning.search import Budget, TrialEvents, make_tuner
 from dvr_ray.tuning.suggest import ordered
 from dvr_ray.tuning.trial import Plan, covering, trainable, trial_folder
+from dvr_ray.tuning.watching import Watcher, started
 
 __all__ = ["SweepRequest", "SweepResult", "check_space", "sweep"]
 
@@ -52,18 +54,18 @@ class SweepRequest:
         Whether to go on with what the folder holds.
     address : str or None
         Ray cluster; None starts one here.
-    say : callable
-        Takes lines for the user.
-    on_event : callable
-        Takes (trial number, status, latest metrics) as trials go on.
+    tell : callable
+        Takes the events.
+    verbose : bool
+        Whether Ray's own messages come to the terminal.
     """
 
     space: SearchSpace
     folder: Path
     resume: bool
     address: str | None
-    say: Callable[[str], None]
-    on_event: Callable[[int, str, dict[str, Any]], None]
+    tell: Tell
+    verbose: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def check_space(space: SearchSpace, place: str) -> None:
     for name in space.tune.objectives:
         parse(name, f"{place}: tune.objective")
     ordered(space, f"{place}: search")
+    check_tracking(space.tracking, f"{place}: tracking")
     for name in space.search:
         for values in space.corner_points(name):
             check(apply(space.run, values), f"{place}: search.{name} at {values[name]}")
@@ -128,20 +131,23 @@ def sweep(request: SweepRequest) -> SweepResult:
 
 def _locked(request: SweepRequest, folder: Path) -> SweepResult:
     space = request.space
-    started = time.monotonic()
+    began = time.monotonic()
     data, test = prepare(covering(space))
-    cluster = connect(request.address, space.resources)
+    cluster = connect(request.address, space.resources, request.verbose)
     try:
         manifest = Manifest.begin(folder, space, data.fingerprint)
         if not (folder / "space.yaml").exists():
             dump(space, folder / "space.yaml")
         fits = min(trials_at_once(cluster, space.resources), space.tune.concurrent)
+        request.tell(started(space, request.folder, manifest, fits))
         if fits < space.tune.concurrent:
-            request.say(
-                f"running {fits} trial(s) at once instead of {space.tune.concurrent}: the cluster "
-                f"has {cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs"
+            request.tell(
+                Note(
+                    f"running {fits} trial(s) at once instead of {space.tune.concurrent}: the "
+                    f"cluster has {cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs"
+                )
             )
-        request.say(f"Ray is up after {time.monotonic() - started:.0f} s; searching")
+        request.tell(Note(f"Ray is up after {time.monotonic() - began:.0f} s; searching"))
         plan = Plan(space, str(folder))
         records = _search(request, plan, data, manifest, fits)
         return _conclude(request, plan, records, data, test, manifest, fits)
@@ -154,12 +160,10 @@ def _search(
 ) -> list[TrialRecord]:
     """Run Tune until the budget is spent; the records of all trials."""
     folder = Path(plan.folder)
-    started = time.monotonic()
-
-    def number(values: dict[str, Any]) -> int:
-        return manifest.number(config_hash(plan.config(values)))
-
-    events = TrialEvents(number, request.on_event)
+    began = time.monotonic()
+    watcher = Watcher(plan, manifest.number, request.tell, _one_line)
+    watcher.tell_earlier(manifest.content.get("order", []))
+    events = TrialEvents(watcher.number, watcher.on_event)
     tuner = make_tuner(
         plan,
         trainable,
@@ -171,14 +175,15 @@ def _search(
     try:
         grid = tuner.fit()
     finally:
-        manifest.spend(time.monotonic() - started)
+        manifest.spend(time.monotonic() - began)
     objectives = plan.space.tune.objectives
     records = []
     for result in grid:
         values = result.config or {}
         error = _one_line(result.error) if result.error else ""
         where = trial_folder(plan, plan.config(values))
-        records.append(TrialRecord.read(number(values), where, values, objectives, error))
+        number = manifest.number(where.name)
+        records.append(TrialRecord.read(number, where, values, objectives, error))
     records = sorted(_without_repeats(records), key=lambda record: record.number)
     write_trials(records, plan.space, folder / "trials.csv")
     mirror_study(records, plan.space, folder / "study.log")
@@ -209,8 +214,9 @@ def _conclude(
     dump(winner, Path(plan.folder) / "best.yaml")
     final: dict[str, Any] = {}
     if plan.space.tune.final_seeds:
-        request.say(f"retraining the winner on {plan.space.tune.final_seeds} fresh seeds")
-        final = retrain_and_test(plan, winner, front[0], data, test, manifest, fits)
+        count = plan.space.tune.final_seeds
+        request.tell(Note(f"search ended; retraining the winner on fresh seeds: {count}"))
+        final = retrain_and_test(plan, winner, front[0], data, test, manifest, fits, request.tell)
     return SweepResult(records, front, final)
 
 
@@ -219,7 +225,7 @@ def _check_folder(space: SearchSpace, folder: Path, resume: bool) -> None:
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / "manifest.json").exists():
-        leftovers = {path.name for path in folder.iterdir()} - {".lock"}
+        leftovers = {path.name for path in folder.iterdir()} - {".lock", "log.txt"}
         if not leftovers:
             return
         raise ConfigError(

@@ -17,6 +17,7 @@ from dvr_ray.config.load import apply, config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
+from dvr_ray.tracking import Tracking
 from dvr_ray.tuning.suggest import decoded
 
 __all__ = ["Plan", "covering", "trainable", "trial_folder"]
@@ -40,6 +41,11 @@ class Plan:
     def config(self, values: dict[str, Any]) -> RunConfig:
         """Return the run of some suggested values."""
         return apply(self.space.run, decoded(self.space, values))
+
+    @property
+    def tracking(self) -> Tracking:
+        """Where else the numbers of trials and retrainings go."""
+        return Tracking(self.space.tracking, self.space.name, Path(self.folder))
 
 
 def covering(space: SearchSpace) -> RunConfig:
@@ -78,7 +84,8 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
 
     config = plan.config(values)
     objectives = plan.space.tune.objectives
-    request = RunRequest(config, data, trial_folder(plan, config), objectives)
+    folder = trial_folder(plan, config)
+    request = RunRequest(config, data, folder, objectives, plan.tracking)
     request.folder.mkdir(parents=True, exist_ok=True)
     resources = plan.space.resources
     # A sampler may suggest a config that another trial is training right now.

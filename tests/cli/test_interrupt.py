@@ -9,13 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+from event_lines import read_events
+
 
 def test_interrupted_training_goes_on(repository: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     space = repository / "search_spaces" / "quickstart.yaml"
     command = [sys.executable, "-m", "dvr_ray", "train", str(space), "--out", str(out)]
-    command += ["--set", "data.users=60", "--set", "data.items=50", "--set", "training.epochs=400"]
-    command += ["--set", "training.patience=400"]
+    command += ["--set", "data.users=60", "--set", "data.items=50", "--set", "training.epochs=100"]
+    command += ["--set", "training.patience=100", "--set", "adapter.masks=2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(out.glob("checkpoints/epoch-*")):
@@ -31,4 +33,8 @@ def test_interrupted_training_goes_on(repository: Path, tmp_path: Path) -> None:
         [*command, "--resume", "--json"], capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == json.loads((out / "result.json").read_text())
+    result = json.loads((out / "result.json").read_text())
+    finished = read_events(done.stdout)[-1]
+    assert {name: finished[name] for name in result} == result
+    log = (out / "log.txt").read_text()
+    assert log.index("interrupted") < log.rindex("epoch  100")

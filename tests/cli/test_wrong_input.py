@@ -68,6 +68,8 @@ EDITS = [
     ("run:", "run:\n  adapter: {reward: ndgc@20}", ["adapter.reward", "ndgc@20"]),
     ("run:", "run:\n  adapter: {masks: 1}", ["adapter", "masks"]),
     ("run:", "run:\n  valuator: {units: 0, singletons: false}", ["valuator", "units"]),
+    ("run:", "tracking: {tensorbord: true}\nrun:", ["small.yaml:2", "tensorbord", "tensorboard"]),
+    ("run:", "tracking: {hooks: ['no.such:T']}\nrun:", ["tracking.hooks", "no.such:T"]),
     ("name: small", "name: !!python/object/apply:os.system [ls]", ["small.yaml:1", "tag"]),
     ("name: small", "name: [small", ["small.yaml:"]),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from event_files import read_scalars
+from event_lines import read_events
 
 TINY = [
     "data.users=60", "data.items=50", "training.epochs=6", "training.warmup=2",
@@ -27,11 +30,28 @@ def _command(repository: Path, out: Path, *arguments: str) -> list[str]:
     return [*start, *fields, *arguments]
 
 
-def _run(command: list[str]) -> dict[str, Any]:
+# All that a sweep may write to stderr: nothing of Ray, Optuna or Python's warnings.
+OURS = re.compile(
+    r"sweep |running \d+ trial|Ray is up after|warning (trial|retraining) |warnings: "
+    r"|trial \d+ (finished|stopped)  epochs|still |going on; |search ended"
+    r"|retraining \S+ seed \d+ finished"
+)
+
+
+def _events(command: list[str]) -> list[dict[str, Any]]:
+    """Run to the end; the events, each of which fits the schema."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=230)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    assert not [line for line in done.stderr.splitlines() if not OURS.match(line)]
+    return read_events(done.stdout)
+
+
+def _run(command: list[str]) -> dict[str, Any]:
+    return _events(command)[-1]
+
+
+def _of(kind: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event for event in events if event["event"] == kind]
 
 
 @pytest.mark.ray
@@ -40,11 +60,13 @@ def test_sharded_sweep_from_end_to_end(repository: Path, tmp_path: Path) -> None
     out = tmp_path / "sweep"
     command = _command(
         repository, out, "--workers", "2", "--trials", "2", "--set", "tune.final_seeds=0",
-        "--set", "tune.scheduler=none",
+        "--set", "tune.scheduler=none", "--set", "tracking.tensorboard=true",
     )  # fmt: skip
-    summary = _run(command)
+    events = _events(command)
+    summary = events[-1]
     trials = pd.read_csv(out / "trials.csv")
     assert list(trials["status"]) == ["finished", "finished"]
+    _check_events(events, out, trials)
     assert trials["config.valuator.depth"][0] == 1 and trials["config.training.lr"][0] == 0.005
     for folder, value in zip(trials["folder"], trials["ndcg@20"], strict=True):
         result = json.loads((out / "trials" / folder / "result.json").read_text())
@@ -52,6 +74,23 @@ def test_sharded_sweep_from_end_to_end(repository: Path, tmp_path: Path) -> None
         assert 0 <= value <= 1
     assert summary["best"]["selection"]["ndcg@20"] == trials["ndcg@20"].max()
     assert (out / "best.yaml").exists() and (out / "report.html").exists()
+
+
+def _check_events(events: list[dict[str, Any]], out: Path, trials: pd.DataFrame) -> None:
+    """Every trial started, reported every row that it wrote, and ended once; so says the log."""
+    assert _of("started", events)[0]["trials"] == 2 and events[-1]["event"] == "finished"
+    assert [event["trial"] for event in _of("trial_ended", events)] == [0, 1]
+    log = (out / "log.txt").read_text()
+    for trial, folder in enumerate(trials["folder"]):
+        started = [e for e in _of("trial_started", events) if e["trial"] == trial]
+        assert [event["folder"] for event in started] == [folder]
+        lines = (out / "trials" / folder / "metrics.jsonl").read_text().splitlines()
+        told = [e for e in _of("trial_reported", events) if e["trial"] == trial]
+        assert [e["epoch"] for e in told] == [json.loads(line)["epoch"] for line in lines]
+        assert f"trial {trial} finished" in log
+        tracked = read_scalars(out / "trials" / folder / "tensorboard")
+        steps = [step for tag, step, _ in tracked if tag == "loss"]
+        assert steps == [event["epoch"] for event in told]
 
 
 @pytest.mark.ray
@@ -68,7 +107,11 @@ def test_killed_sweep_goes_on_and_repeats_nothing(repository: Path, tmp_path: Pa
     process.wait()
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in finished}
 
-    summary = _run([*command, "--resume"])
+    events = _events([*command, "--resume"])
+    summary = events[-1]
+    earlier = [event["folder"] for event in _of("trial_ended", events) if event["earlier"]]
+    assert {path.parent.name for path in finished} <= set(earlier)
+    assert {event["status"] for event in _of("retraining", events)} >= {"waiting", "finished"}
     trials = pd.read_csv(out / "trials.csv")
     assert summary["trials"] == len(trials) == 4
     assert trials["folder"].is_unique and not (trials["status"] == "failed").any()

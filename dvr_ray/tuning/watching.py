@@ -1,0 +1,173 @@
+"""What the driver sees of a sweep: Tune's calls and the trials' own files, told as events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dvr_ray.config.space import SearchSpace
+from dvr_ray.events import Note, Retraining, Started, Tell, TrialEnded, TrialStarted, Warned
+from dvr_ray.metrics import parse
+from dvr_ray.training.following import Follower, news
+from dvr_ray.training.run import finished
+from dvr_ray.tuning.records import Manifest, TrialRecord
+from dvr_ray.tuning.suggest import decoded
+from dvr_ray.tuning.trial import Plan, trial_folder
+
+__all__ = ["FinalWatcher", "Watcher", "started"]
+
+LOG = logging.getLogger(__name__)
+
+
+def started(space: SearchSpace, folder: Path, manifest: Manifest, at_once: int) -> Started:
+    """Return the event that opens a sweep."""
+    directions = {n: "max" if parse(n).higher_is_better else "min" for n in space.tune.objectives}
+    return Started(
+        verb="tune",
+        name=space.name,
+        folder=str(folder),
+        epochs=space.run.training.epochs,
+        objectives=directions,
+        trials=space.tune.trials,
+        minutes=space.tune.minutes,
+        at_once=at_once,
+        seconds_spent=manifest.seconds_spent,
+    )
+
+
+class Watcher:
+    """Turns what Tune calls back with into events.
+
+    Tune's reports hold the objectives alone; loss, keep-rate and warnings are read from the
+    trial's ``metrics.jsonl``.
+
+    Parameters
+    ----------
+    plan : Plan
+        The sweep.
+    number : callable
+        Numbers a trial by its folder's name.
+    tell : callable
+        Takes the events.
+    cause : callable
+        Puts the cause of a failure into one line.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        number: Callable[[str], int],
+        tell: Tell,
+        cause: Callable[[BaseException], str],
+    ) -> None:
+        self._plan, self._number, self._tell, self._cause = plan, number, tell, cause
+        self._values: dict[int, dict[str, Any]] = {}
+        self._followers: dict[int, Follower] = {}
+
+    def number(self, values: dict[str, Any]) -> int:
+        """Number a trial by its suggested values, and remember them."""
+        number = self._number(self._folder(values).name)
+        self._values[number] = values
+        return number
+
+    def on_event(self, number: int, status: str, metrics: dict[str, Any]) -> None:
+        """Take a trial's start, report or end, as `dvr_ray.tuning.search.TrialEvents` tells it."""
+        values = self._values[number]
+        folder = self._folder(values)
+        if number not in self._followers:
+            self._followers[number] = Follower(folder)
+            self._followers[number].fresh()  # what a resumed trial told before
+            named = decoded(self._plan.space, values)
+            self._tell(TrialStarted(number, folder.name, named))
+        for row in self._followers[number].fresh():
+            for event in news(row, self._plan.space.tune.objectives, number):
+                self._tell(event)
+        if status != "running":
+            del self._followers[number]
+            self._end(number, folder, status, metrics.get("error"))
+
+    def tell_earlier(self, order: list[str]) -> None:
+        """Tell the trials that had finished before a resumption."""
+        folders = [Path(self._plan.folder) / "trials" / name for name in order]
+        done = {n: folder for n, folder in enumerate(folders) if finished(folder) is not None}
+        for number, folder in done.items():
+            self._tell(self._ended(number, folder, "", earlier=True))
+        if done:
+            self._tell(Note(f"going on; finished before: {len(done)} of the trials"))
+
+    def _end(self, number: int, folder: Path, status: str, error: BaseException | None) -> None:
+        cause = ""
+        if status == "failed":
+            cause = self._cause(error) if error else "its cause isn't known"
+            LOG.error("trial %d failed: %s\n%s", number, cause, error or "")
+        self._tell(self._ended(number, folder, cause))
+
+    def _ended(self, number: int, folder: Path, error: str, earlier: bool = False) -> TrialEnded:
+        record = TrialRecord.read(number, folder, {}, self._plan.space.tune.objectives, error)
+        return TrialEnded(
+            trial=number,
+            folder=record.folder,
+            status=record.status,
+            objectives=record.objectives,
+            epochs=record.epochs,
+            seconds=record.seconds,
+            error=record.error,
+            earlier=earlier,
+        )
+
+    def _folder(self, values: dict[str, Any]) -> Path:
+        return trial_folder(self._plan, self._plan.config(values))
+
+
+class FinalWatcher:
+    """Tells how far the retraining of the winner is.
+
+    Parameters
+    ----------
+    folders : dict of Path
+        Folders of all its runs, by method and seed.
+    epochs : int
+        Ceiling of epochs of a run.
+    tell : callable
+        Takes the events.
+    """
+
+    def __init__(self, folders: dict[tuple[str, int], Path], epochs: int, tell: Tell) -> None:
+        self._folders, self._ceiling, self._tell = folders, epochs, tell
+        self._followers = {key: Follower(folder) for key, folder in folders.items()}
+        self._done: set[tuple[str, int]] = set()
+
+    def begin(self) -> None:
+        """Tell which runs there will be."""
+        for key in self._folders:
+            self._say(key, "waiting")
+
+    def look(self) -> None:
+        """Tell what is new in the runs' folders."""
+        for key, follower in self._followers.items():
+            if key in self._done:
+                continue
+            ended = finished(self._folders[key]) is not None
+            rows = follower.fresh()
+            for text in [text for row in rows for text in row.get("warnings", ())]:
+                self._tell(Warned(text, run=f"retraining {key[0]} seed {key[1]}"))
+            if ended:
+                self._done.add(key)
+                self._say(key, "finished")
+            elif rows:
+                self._say(key, "running")
+
+    def _say(self, key: tuple[str, int], status: str) -> None:
+        self._tell(
+            Retraining(
+                method=key[0],
+                seed=key[1],
+                status=status,
+                epoch=self._followers[key].epoch,
+                epochs=self._ceiling,
+                done=len(self._done),
+                runs=len(self._folders),
+            )
+        )
