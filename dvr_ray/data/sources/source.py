@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from dvr_ray.config.schema import DataConfig
 from dvr_ray.data.assemble import assemble
 from dvr_ray.data.interactions import Dataset
+from dvr_ray.data.reading.files import broken, existing
+from dvr_ray.data.rows import Reading
 from dvr_ray.errors import DataError
 from dvr_ray.registry import Registry
 
@@ -42,6 +43,11 @@ class Source(ABC):
         """Name for tables and messages; not part of the fingerprint."""
         return self.config.source
 
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        """Tell by the names of files whether a folder, or a file, is of this format."""
+        return False
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Hash of content and options: equal for equal data."""
@@ -52,14 +58,14 @@ class Source(ABC):
 
 
 class FileSource(Source):
-    """A source that reads a folder with a training file and perhaps a test file.
+    """A source that reads files.
 
-    A new format names its two files and a version of its importer, and writes `parse`.
+    A new format names a version of its importer and writes `fits`, `files` and `read`.
 
     Parameters
     ----------
     config : DataConfig
-        ``path`` is the folder.
+        ``path`` is the folder, or for some sources the file.
 
     Raises
     ------
@@ -68,8 +74,6 @@ class FileSource(Source):
     """
 
     cached = True
-    train_file: str
-    test_file: str
     version: int
 
     def __init__(self, config: DataConfig) -> None:
@@ -84,74 +88,22 @@ class FileSource(Source):
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder or file."""
         return self.folder.resolve().name
 
-    @cached_property
-    def contents(self) -> dict[Path, bytes]:
-        """Bytes of the training file and, where it exists, of the test file.
-
-        Read once, so that the fingerprint is that of what is parsed.
+    @abstractmethod
+    def files(self) -> Sequence[Path]:
+        """All files that are read, in a fixed order; the folder is there.
 
         Raises
         ------
         DataError
-            If the folder or the training file is missing, or a file is empty or unreadable.
+            If one that is needed isn't there.
         """
-        train, test = self.folder / self.train_file, self.folder / self.test_file
-        if not self.folder.is_dir():
-            raise DataError(str(self.folder), "no such folder", "check data.path")
-        if not train.is_file():
-            raise DataError(
-                str(train),
-                f"source {self.config.source} needs this file, there is none",
-                "check data.path and data.source",
-            )
-        return {path: _bytes(path) for path in (train, test) if path.is_file()}
-
-    def fingerprint(self) -> str:
-        """Hash of the files' bytes, the source and the importer's version."""
-        digest = hashlib.sha256(f"{self.config.source}/{self.version}".encode())
-        for path, content in self.contents.items():
-            digest.update(f"/{path.name}/{len(content)}/".encode())
-            digest.update(content)
-        return digest.hexdigest()[:16]
-
-    def load(self) -> Dataset:
-        """Parse the files.
-
-        Raises
-        ------
-        DataError
-            If a file breaks the format or holds no interaction, or every test row is a training
-            row as well.
-        """
-        parsed = {path: self.parse(content, path) for path, content in self.contents.items()}
-        for path, (pairs, _) in parsed.items():
-            if not len(pairs):
-                raise DataError(str(path), "the file holds no interactions", "get it again")
-        parts = [pairs for pairs, _ in parsed.values()]
-        users = np.concatenate([users for _, users in parsed.values()])
-        test = parts[1] if len(parts) > 1 else None
-        dataset = assemble(self.name, self.fingerprint(), parts[0], test, users)
-        if dataset.test is not None and not len(dataset.test):
-            raise DataError(
-                str(self.folder / self.test_file),
-                f"all {len(parts[1])} rows are in {self.train_file} too, which leaves no test",
-                "get the files again, or take the test file away to have the test part drawn",
-            )
-        return dataset
 
     @abstractmethod
-    def parse(self, content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Turn a file into pairs, shape (rows, 2), and ids of users that may have no rows.
-
-        Parameters
-        ----------
-        content : bytes
-            The file's bytes.
-        path : Path
-            The file, for messages.
+    def read(self) -> Reading:
+        """Read the files.
 
         Raises
         ------
@@ -159,16 +111,71 @@ class FileSource(Source):
             At the first line that breaks the format; the place is ``file:line``.
         """
 
+    def needed(self, *names: str) -> Path:
+        """Return the first file of these names, plain or gzipped.
 
-def _bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or "unreadable"
-        raise DataError(str(path), f"can't be read: {reason}", "check its rights") from error
-    if not content:
-        raise DataError(str(path), "the file is empty", "get it again")
-    return content
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        path = existing(self.folder, *names)
+        if path is None:
+            raise DataError(
+                str(self.folder / names[0]),
+                f"source {self.config.source} needs this file, there is none",
+                "check data.path and data.source",
+            )
+        return path
+
+    @cached_property
+    def found(self) -> tuple[Path, ...]:
+        """What `files` returns, for a folder that is there."""
+        if not self.folder.exists():
+            raise DataError(str(self.folder), "no such folder", "check data.path")
+        return tuple(self.files())
+
+    @cached_property
+    def _hashed(self) -> tuple[str, list[tuple[int, int]]]:
+        """Fingerprint, and size and time of every file when it was taken."""
+        config, stamps = self.config, self._stamps()
+        options = f"{config.columns.model_dump_json()}/{config.min_rating}/{config.core}"
+        digest = hashlib.sha256(f"{config.source}/{self.version}/{options}".encode())
+        for path, (size, _) in zip(self.found, stamps, strict=True):
+            digest.update(f"/{path.name}/{size}/".encode())
+            try:
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+            except OSError as error:
+                raise broken(path, error) from error
+        return digest.hexdigest()[:16], stamps
+
+    def fingerprint(self) -> str:
+        """Hash of the files' bytes, the source and its options, and the importer's version."""
+        return self._hashed[0]
+
+    def load(self) -> Dataset:
+        """Read the files and make a data set of them.
+
+        Raises
+        ------
+        DataError
+            If a file breaks the format or holds no interaction, if no row is left, or a file was
+            changed in the meantime.
+        """
+        fingerprint, stamps = self._hashed
+        dataset = assemble(self.read(), self.name, fingerprint, self.config)
+        # The fingerprint must be that of what was read.
+        if self._stamps() != stamps:
+            raise DataError(str(self.folder), "files were changed while they were read", "run again")
+        return dataset
+
+    def _stamps(self) -> list[tuple[int, int]]:
+        try:
+            stats = [path.stat() for path in self.found]
+        except OSError as error:
+            raise broken(Path(str(error.filename)), error) from error
+        return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 
 SOURCES: Registry[Source] = Registry("data source", "dvr_ray.data.sources")
