@@ -54,20 +54,20 @@ def assemble(reading: Reading, name: str, fingerprint: str, config: DataConfig) 
     item_ids, (items,) = numbered([log.items])
     shape = len(user_ids), len(item_ids)
     rows = _rated(log, name, config, dropped)
-    rows = _distinct(users * shape[1] + items, rows, len(reading.train), log.times, dropped)
-    users, items = users[rows], items[rows]
+    keys = users * shape[1] + items
+    del users, items
+    keys, rows = _distinct(keys, rows, len(reading.train), log.times, dropped)
+    users, items = np.divmod(keys, shape[1])
     if config.core > 1:
         inside = in_core(users, items, shape, config.core)
         _note(dropped, f"rows outside the {config.core}-core", int((~inside).sum()))
         rows, users, items, listed = rows[inside], users[inside], items[inside], listed[:0]
     (used, users), (sold, items) = _compact(users, shape[0], listed), _compact(items, shape[1])
-    return _built(reading, name, fingerprint, (users, items, rows), (user_ids[used], item_ids[sold]),
-                  log.times, dropped)  # fmt: skip
+    ids = user_ids[used], item_ids[sold]
+    return _built(reading, name, fingerprint, (users, items, rows), ids, log.times, dropped)
 
 
-def in_core(
-    users: np.ndarray, items: np.ndarray, shape: tuple[int, int], least: int
-) -> np.ndarray:
+def in_core(users: np.ndarray, items: np.ndarray, shape: tuple[int, int], least: int) -> np.ndarray:
     """Tell which rows are in the k-core: its users and items all have ``least`` of its rows.
 
     The core is the largest such set, found by taking away until nothing changes.
@@ -97,9 +97,7 @@ def in_core(
         rows = rows[stays]
 
 
-def _rated(
-    log: Rows, name: str, config: DataConfig, dropped: dict[str, int]
-) -> np.ndarray | None:
+def _rated(log: Rows, name: str, config: DataConfig, dropped: dict[str, int]) -> np.ndarray | None:
     """Places of the rows that are rated high enough; None for all of them."""
     if config.min_rating is None:
         return None
@@ -120,8 +118,8 @@ def _distinct(
     train: int,
     times: np.ndarray | None,
     dropped: dict[str, int],
-) -> np.ndarray:
-    """Places of one row per key, sorted by key: a training row, and the earliest, if there are any.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct keys, increasing, and each one's row: a training row, if it has one, the earliest.
 
     Rows from ``train`` on are test rows; ``rows`` narrows the choice.
     """
@@ -129,7 +127,7 @@ def _distinct(
     keys, order = _sorted(keys if rows is None else keys[rows], order)
     fresh = np.diff(keys, prepend=-1) > 0
     if fresh.all():
-        return order
+        return keys, order
     if times is not None:
         several = ~fresh
         several[:-1] |= ~fresh[1:]
@@ -139,7 +137,7 @@ def _distinct(
     known = held & ~held[fresh][np.cumsum(fresh) - 1]
     _note(dropped, "test rows that are training rows", int(known.sum()))
     _note(dropped, "repeats", int((~fresh & ~known).sum()))
-    return np.asarray(order[fresh])
+    return keys[fresh], order[fresh]
 
 
 def _sorted(keys: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -178,11 +176,12 @@ def _built(
 ) -> Dataset:
     """Part training from test rows, and attach times and attributes."""
     users, items, places = rows
-    parts, chosen = [], []
-    for held in (False, True):
-        chosen.append(np.flatnonzero((places >= len(reading.train)) == held))
-        part = users[chosen[-1]], items[chosen[-1]]
-        parts.append(Interactions(*part, len(ids[0]), len(ids[1])))
+    shape = len(ids[0]), len(ids[1])
+    parts = [Interactions(users, items, *shape)]
+    if reading.test is not None:
+        held = places >= len(reading.train)
+        parts = [Interactions(users[part], items[part], *shape) for part in (~held, held)]
+        places = places[~held]
     _check_left(parts, reading, name, dropped)
     return Dataset(
         name=name,
@@ -193,8 +192,8 @@ def _built(
         user_table=_table(reading.users, ids[0], "users", dropped),
         item_table=_table(reading.items, ids[1], "items", dropped),
         fingerprint=fingerprint,
-        times=None if times is None else times[places[chosen[0]]],
-        places=None if times is None else places[chosen[0]],
+        times=None if times is None else times[places],
+        places=None if times is None else places,
         dropped=dropped,
     )
 
@@ -208,8 +207,8 @@ def _check_left(
     if reading.test is not None and not len(parts[1]):
         raise DataError(
             reading.test_file,
-            f"all {len(reading.test)} rows are training rows or were dropped, which leaves no test; "
-            f"dropped: {lost}",
+            f"all {len(reading.test)} rows are training rows or were dropped, which leaves no "
+            f"test, dropped: {lost}",
             "get the files again, or take the test file away to have the test part drawn",
         )
 

@@ -13,22 +13,31 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from dvr_ray.data.ids import as_text
 
-__all__ = ["UNKNOWN", "age_groups", "genders", "item_table", "joined", "user_table"]
+__all__ = ["UNKNOWN", "age_groups", "from_arrow", "genders", "item_table", "joined", "user_table"]
 
 UNKNOWN = "unknown"
 OLDEST = 108
 BANDS = (1, 18, 25, 35, 45, 50, 56)
 LABELS = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56+")
-SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "": UNKNOWN, "nan": UNKNOWN, "none": UNKNOWN}
+SEXES = {
+    "f": "F",
+    "female": "F",
+    "m": "M",
+    "male": "M",
+    "": UNKNOWN,
+    "nan": UNKNOWN,
+    "none": UNKNOWN,
+}
 BLANK = {"gender": UNKNOWN, "age_group": UNKNOWN, "name": "", "category": ()}
 
 
-def user_table(ids: Iterable[object], columns: Mapping[str, Iterable[object]]) -> tuple[
-    pd.DataFrame, dict[str, int]
-]:
+def user_table(
+    ids: Iterable[object], columns: Mapping[str, Iterable[object]]
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """Make a table of users.
 
     Parameters
@@ -56,9 +65,9 @@ def user_table(ids: Iterable[object], columns: Mapping[str, Iterable[object]]) -
     return _indexed(ids, made, notes, "users")
 
 
-def item_table(ids: Iterable[object], columns: Mapping[str, Iterable[object]]) -> tuple[
-    pd.DataFrame, dict[str, int]
-]:
+def item_table(
+    ids: Iterable[object], columns: Mapping[str, Iterable[object]]
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """Make a table of items.
 
     Parameters
@@ -123,6 +132,24 @@ def age_groups(ages: Iterable[object]) -> tuple[list[str], dict[str, int]]:
     return groups.tolist(), {name: int(rows.sum()) for name, rows in notes.items() if rows.any()}
 
 
+def from_arrow(table: pa.Table, key: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return attributes and ids of a stored table; several texts in a cell come as a tuple.
+
+    Parameters
+    ----------
+    table : Table
+        One row per user or item.
+    key : str
+        Name of the column of ids.
+    """
+    several = [each.name for each in table.schema if pa.types.is_list(each.type)]
+    frame = table.to_pandas()
+    for name in several:
+        frame[name] = pd.Series([tuple(each) for each in frame[name]], dtype=object)
+    ids = frame.pop(key)
+    return frame, ids.to_numpy(dtype=None if ids.dtype.kind == "i" else object, copy=True)
+
+
 def joined(table: pd.DataFrame, ids: np.ndarray) -> tuple[pd.DataFrame, int]:
     """Bring a table into the order of a catalogue.
 
@@ -155,7 +182,9 @@ def _indexed(
     ids: Iterable[object], made: dict[str, object], notes: dict[str, int], kind: str
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     index = pd.Index([str(each) for each in ids], dtype=object)
-    frame = pd.DataFrame({name: pd.Series(each, index, object) for name, each in made.items()}, index)
+    frame = pd.DataFrame(
+        {name: pd.Series(each, index, object) for name, each in made.items()}, index
+    )
     twice = index.duplicated()
     if twice.any():
         notes = notes | {f"rows of {kind} whose id came before": int(twice.sum())}

@@ -19,6 +19,8 @@ __all__ = ["ENCODED", "LARGEST_ID", "as_text", "encoded", "numbered", "read_id",
 
 LARGEST_ID = 2**31 - 1
 WIDTH = 60
+# A table of numbers may have DENSE cells per row, and PIECE more; so many rows are taken at once.
+DENSE, PIECE = 4, 1 << 20
 # The one form in which columns of text ids are held.
 ENCODED = pa.dictionary(pa.int32(), pa.string())
 # "7" but neither "07" nor "+7": those are other ids than 7.
@@ -40,13 +42,12 @@ def numbered(columns: Sequence[pa.ChunkedArray]) -> tuple[np.ndarray, list[np.nd
     list of ndarray, int64
         Per column, the place of each row's id among them.
     """
-    if any(pa.types.is_dictionary(column.type) for column in columns):
-        columns = [encoded(column) for column in columns]
-    else:
-        columns = [column.dictionary_encode() for column in columns]
+    ends = np.cumsum([len(column) for column in columns])[:-1]
+    if not any(pa.types.is_dictionary(column.type) for column in columns):
+        ids, places = _of_numbers(np.concatenate([column.to_numpy() for column in columns]))
+        return ids, np.split(places, ends)
+    columns = [encoded(column) for column in columns]
     chunks = [chunk for column in columns for chunk in column.chunks]
-    if not chunks:
-        return np.empty(0, dtype=np.int64), [np.empty(0, dtype=np.int64) for _ in columns]
     whole = pa.chunked_array(chunks).unify_dictionaries()
     values = _values(whole.chunk(0).dictionary)
     places = np.concatenate([chunk.indices.to_numpy() for chunk in whole.chunks])
@@ -55,7 +56,6 @@ def numbered(columns: Sequence[pa.ChunkedArray]) -> tuple[np.ndarray, list[np.nd
     order = used[np.argsort(values[used], kind="stable")]
     rank = np.empty(len(values), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    ends = np.cumsum([len(column) for column in columns])[:-1]
     return values[order], np.split(rank[places], ends)
 
 
@@ -105,10 +105,27 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= WIDTH else text[:WIDTH] + "...")
 
 
+def _of_numbers(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct ids, increasing, and the place of each id among them."""
+    if not len(ids):
+        return ids, ids
+    low, high = int(ids.min()), int(ids.max())
+    if high - low >= DENSE * len(ids) + PIECE:
+        values = np.sort(pc.unique(pa.array(ids)).to_numpy())
+        return values, np.searchsorted(values, ids)
+    # Looked up in a table of all numbers in between, which is faster than any hash.
+    used = np.zeros(high - low + 1, dtype=bool)
+    for start in range(0, len(ids), PIECE):
+        used[ids[start : start + PIECE] - low] = True
+    rank = np.cumsum(used, dtype=np.int32)
+    places = np.empty(len(ids), dtype=np.int64)
+    for start in range(0, len(ids), PIECE):
+        places[start : start + PIECE] = rank[ids[start : start + PIECE] - low] - 1
+    return np.flatnonzero(used) + low, places
+
+
 def _values(dictionary: pa.Array) -> np.ndarray:
     """Return a dictionary as int64, if that loses nothing, or as objects of text."""
-    if not pa.types.is_integer(dictionary.type):
-        if not pc.all(pc.match_substring_regex(dictionary, WHOLE), min_count=0).as_py():
-            return np.asarray(dictionary.to_numpy(zero_copy_only=False), dtype=object)
-        dictionary = dictionary.cast(pa.int64())
-    return np.asarray(dictionary.to_numpy())
+    if not pc.all(pc.match_substring_regex(dictionary, WHOLE), min_count=0).as_py():
+        return np.asarray(dictionary.to_numpy(zero_copy_only=False), dtype=object)
+    return np.asarray(dictionary.cast(pa.int64()).to_numpy())

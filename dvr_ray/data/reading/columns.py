@@ -58,7 +58,7 @@ def choose(names: Sequence[str], columns: ColumnsConfig, rated: bool, place: str
     DataError
         If a column isn't there, or serves twice.
     """
-    found = {}
+    found: dict[str, str | None] = {}
     for role in ("user", "item", "rating", "time"):
         said = getattr(columns, role)
         if said is not None:

@@ -7,6 +7,7 @@ say which line is wrong. A quoted field may not go over several lines.
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from dvr_ray.data.ids import ENCODED, LARGEST_ID, read_id, shown
-from dvr_ray.data.reading.files import broken, lines, opened
+from dvr_ray.data.reading.exact import looks_whole, parses_exactly
+from dvr_ray.data.reading.files import lines, opened
 from dvr_ray.data.rows import Rows
 from dvr_ray.errors import DataError
 
@@ -29,8 +31,8 @@ __all__ = ["Layout", "fields", "header", "read_rows"]
 BLOCK = 4 << 20
 # Tried in this order; Arrow reads ISO 8601 as a timestamp.
 TIMES = (pa.int64(), pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
-# As Arrow reads it: neither +2 nor 1_000.
-NUMBER = re.compile(r"\s*-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+# As Arrow reads it: not 1_000.
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -129,48 +131,61 @@ def read_rows(path: Path, layout: Layout) -> Rows:
     DataError
         At the first line that can't be read, if there is one; or if there are no rows.
     """
-    table = None
-    for kind in TIMES if layout.time else TIMES[:1]:
+    table, reason = None, ""
+    for ids, time in itertools.product(_kinds(path, layout), TIMES if layout.time else TIMES[:1]):
         try:
-            table = _parsed(path, layout, kind)
+            table = _parsed(path, layout, ids, time)
             break
-        except (pa.ArrowInvalid, OSError) as error:
-            # A missing or damaged file stays so, whatever the type of times.
-            if isinstance(error, OSError) and not isinstance(error, pa.ArrowException):
-                raise broken(path, error) from error
-            reason = error
+        except pa.ArrowInvalid as error:
+            reason = str(error)
     if table is None:
-        _complain(path, layout, str(reason))
+        _complain(path, layout, reason)
     if not table.num_rows:
         raise DataError(str(path), "the file holds no interactions", "get it again")
+    columns = [table[layout.user], table[layout.item]]
+    if layout.integers:
+        columns = [_integers(column) for column in columns]
     rows = Rows(
-        table[layout.user],
-        table[layout.item],
+        columns[0],
+        columns[1],
         None if layout.rating is None else table[layout.rating].to_numpy(),
         None if layout.time is None else _numbers(table[layout.time]),
     )
     if not _sound(rows, layout.integers):
         _complain(path, layout, "an id is empty or a number isn't finite")
-    if layout.integers:
-        return Rows(_integers(rows.users), _integers(rows.items), rows.ratings, rows.times)
     return rows
 
 
 def _integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Turn ids that are known to be integers into int64; 07 is 7 there."""
-    chunks = [
-        pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.int64()))
-        for chunk in column.chunks
-    ]
-    return pa.chunked_array([chunk.dictionary_decode() for chunk in chunks])
+    """Turn ids as text into int64, if all are digits; 07 is 7 there."""
+    if pa.types.is_integer(column.type):
+        return column
+    chunks = []
+    for chunk in column.chunks:
+        known = chunk.dictionary
+        if not pc.all(pc.match_substring_regex(known, "^[0-9]{1,18}$"), min_count=0).as_py():
+            return column
+        numbers = pa.DictionaryArray.from_arrays(chunk.indices, known.cast(pa.int64()))
+        chunks.append(numbers.dictionary_decode())
+    return pa.chunked_array(chunks)
 
 
-def _parsed(path: Path, layout: Layout, time: pa.DataType) -> pa.Table:
+def _kinds(path: Path, layout: Layout) -> list[pa.DataType]:
+    """Types to try for the ids: whole numbers parse faster, but not all survive it."""
+    found = next((line for number, line in lines(path) if number > layout.header), "")
+    cells = dict(zip(layout.names, fields(found, layout.separator, layout.quoted), strict=False))
+    whole = all(looks_whole(cells.get(name, "")) for name in (layout.user, layout.item))
+    if whole and path.suffix != ".gz" and parses_exactly(path, layout.separator[0]):
+        return [pa.int64(), ENCODED]
+    return [ENCODED]
+
+
+def _parsed(path: Path, layout: Layout, ids: pa.DataType, time: pa.DataType) -> pa.Table:
     names = list(layout.names)
     if len(layout.separator) == 2:
         # Between its two characters, Arrow sees an empty column.
         names = [each for n, name in enumerate(names) for each in (name, f"\0{n}")][:-1]
-    kinds = {layout.user: ENCODED, layout.item: ENCODED}
+    kinds = {layout.user: ids, layout.item: ids}
     kinds |= {layout.rating: pa.float64()} if layout.rating else {}
     kinds |= {layout.time: time} if layout.time else {}
     with opened(path):
@@ -197,7 +212,8 @@ def _blank(row: arrow_csv.InvalidRow) -> str:
 
 def _numbers(column: pa.ChunkedArray) -> np.ndarray:
     """Return times as int64 or float64; dates in microseconds."""
-    return column.cast(pa.int64()).to_numpy() if pa.types.is_timestamp(column.type) else column.to_numpy()
+    dates = pa.types.is_timestamp(column.type)
+    return np.asarray((column.cast(pa.int64()) if dates else column).to_numpy())
 
 
 def _sound(rows: Rows, integers: bool) -> bool:
@@ -205,14 +221,18 @@ def _sound(rows: Rows, integers: bool) -> bool:
     for numbers in (rows.ratings, rows.times):
         if numbers is not None and numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
             return False
-    rule = "^[0-9]{1,10}$" if integers else "(?s)."
-    for chunk in (*rows.users.chunks, *rows.items.chunks):
-        known = chunk.dictionary
-        if not pc.all(pc.match_substring_regex(known, rule), min_count=0).as_py():
-            return False
-        if integers and len(known) and pc.max(known.cast(pa.int64())).as_py() > LARGEST_ID:
+    for column in (rows.users, rows.items):
+        if pa.types.is_integer(column.type):
+            ends = pc.min_max(column).as_py()
+            if integers and not 0 <= ends["min"] <= ends["max"] <= LARGEST_ID:
+                return False
+        elif integers or any(_holds_nothing(chunk.dictionary) for chunk in column.chunks):
             return False
     return True
+
+
+def _holds_nothing(ids: pa.Array) -> bool:
+    return bool(pc.any(pc.equal(ids, "")).as_py())
 
 
 def _complain(path: Path, layout: Layout, reason: str) -> NoReturn:
@@ -237,10 +257,12 @@ def _check(found: list[str], line: str, place: str, layout: Layout) -> None:
             read_id(cells[name], place)
         elif not cells[name]:
             raise DataError(place, f"{name} must hold an id, got ''", "mend the line")
-    for name in (layout.rating, layout.time):
-        if name is not None and not _finite(cells[name], name == layout.time):
+    for name in layout.wanted[2:]:
+        if not _finite(cells[name], name == layout.time):
             kind = "a finite number" + (" or an ISO date" if name == layout.time else "")
-            raise DataError(place, f"{name} must be {kind}, got {shown(cells[name])}", "mend the line")
+            raise DataError(
+                place, f"{name} must be {kind}, got {shown(cells[name])}", "mend the line"
+            )
 
 
 def _finite(text: str, dates: bool) -> bool:

@@ -74,7 +74,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            if not file.peek(1):  # type: ignore[union-attr]
+            if not file.peek(1):
                 raise DataError(str(path), "the file is empty", "get it again")
             yield file  # type: ignore[misc]
     except DAMAGE as error:

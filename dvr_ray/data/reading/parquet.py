@@ -94,7 +94,9 @@ def rows_of(table: pa.Table, chosen: Chosen, place: str) -> Rows:
     if not table.num_rows:
         raise DataError(place, "the table holds no interactions", "get it again")
     users, items = (_ids(table[name], name, place) for name in (chosen.user, chosen.item))
-    ratings = None if chosen.rating is None else _numbers(table[chosen.rating], chosen.rating, place)
+    ratings = (
+        None if chosen.rating is None else _numbers(table[chosen.rating], chosen.rating, place)
+    )
     if ratings is not None:
         ratings = ratings.astype(np.float64)
     times = None if chosen.time is None else _numbers(table[chosen.time], chosen.time, place)
@@ -142,7 +144,9 @@ def _numbers(column: pa.ChunkedArray, name: str, place: str) -> np.ndarray:
         )
     elif not pa.types.is_integer(kind):
         column = column.cast(pa.float64())
-        _refuse_at(pc.invert(pc.is_finite(column)), column, f"{name} must be a finite number", place)
+        _refuse_at(
+            pc.invert(pc.is_finite(column)), column, f"{name} must be a finite number", place
+        )
     _refuse_at(column.is_null(), column, f"{name} must be a finite number", place)
     return np.asarray(column.cast(pa.int64()).to_numpy() if pa.types.is_integer(column.type)
                       else column.to_numpy())  # fmt: skip

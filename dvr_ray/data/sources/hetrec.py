@@ -40,5 +40,5 @@ class HetRec(FileSource):
 
     def read(self) -> Reading:
         """Read the plays; ``data.min_rating`` is a threshold on them."""
-        parts = [read_rows(path, LAYOUT) for path in self.found]
-        return Reading(*parts, test_file=str(self.found[-1]))
+        train, *test = (read_rows(path, LAYOUT) for path in self.found)
+        return Reading(train, test[0] if test else None, test_file=str(self.found[-1]))

@@ -8,7 +8,7 @@ for ``data.min_rating``. An artist's name comes from ``artists.dat``; its catego
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dvr_ray.data.attributes import item_table
@@ -59,7 +59,7 @@ class HetRecOriginal(FileSource):
         tags = _tags(tables)
         names = dict(zip(artists["id"], artists["name"], strict=True))
         ids = dict.fromkeys([*names, *tags])
-        columns = {
+        columns: dict[str, Iterable[object]] = {
             "name": [names.get(each, "") for each in ids],
             "category": [tags.get(each, []) for each in ids],
         }

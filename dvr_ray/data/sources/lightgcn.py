@@ -42,7 +42,7 @@ class LightGcn(FileSource):
         listed = np.concatenate([users for _, users in parsed])
         if len(parts) == 1:
             return Reading(parts[0], listed=listed)
-        return Reading(*parts, listed=listed, test_file=str(self.found[1]))
+        return Reading(parts[0], parts[1], listed=listed, test_file=str(self.found[1]))
 
     def parse(self, content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
         """Return (rows, 2) pairs and the users of all lines."""

@@ -131,7 +131,11 @@ def _items_100k(path: Path, genres: Sequence[str]) -> Table:
     labels = genres if len(genres) == len(flags) else flags
     columns = [cells[flag] for flag in flags]
     category = [
-        [label for label, flag in zip(labels, row, strict=True) if flag == "1" and label != "unknown"]
+        [
+            label
+            for label, flag in zip(labels, row, strict=True)
+            if flag == "1" and label != "unknown"
+        ]
         for row in zip(*columns, strict=True)
     ]
     return item_table(cells["id"], {"name": cells["name"], "category": category})

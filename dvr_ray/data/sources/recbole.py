@@ -84,7 +84,8 @@ class RecBole(FileSource):
                     f"must hold one file that ends in {end}, got {paths[0].name}, {paths[1].name}",
                     "keep the files of one data set in a folder of their own",
                 )
-            found |= {end: path for path in paths}
+            if paths:
+                found[end] = paths[0]
         return found
 
     def _rows(self, path: Path) -> Rows:

@@ -72,7 +72,9 @@ def _attributes(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
     def take(pairs: list[tuple[str, Any]]) -> None:
         nonlocal repeats
         for item, values in pairs:
-            if not isinstance(values, list) or any(isinstance(v, list | type(None)) for v in values):
+            if not isinstance(values, list) or any(
+                isinstance(v, list | type(None)) for v in values
+            ):
                 raise DataError(
                     f"{path}: item {shown(item)}",
                     f"attributes must be a list of ids, got {shown(json.dumps(values))}",

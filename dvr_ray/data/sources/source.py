@@ -167,7 +167,9 @@ class FileSource(Source):
         dataset = assemble(self.read(), self.name, fingerprint, self.config)
         # The fingerprint must be that of what was read.
         if self._stamps() != stamps:
-            raise DataError(str(self.folder), "files were changed while they were read", "run again")
+            raise DataError(
+                str(self.folder), "files were changed while they were read", "run again"
+            )
         return dataset
 
     def _stamps(self) -> list[tuple[int, int]]:

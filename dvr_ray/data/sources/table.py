@@ -121,7 +121,9 @@ class Table(FileSource):
         line, names = header(path, separator, quoted=True)
         cells = read_table(path, names, {name: name for name in names}, separator=separator,
                            skip=line, quoted=True)  # fmt: skip
-        return attribute_table(pd.DataFrame(cells, dtype=object), role, self.config.columns, str(path))
+        return attribute_table(
+            pd.DataFrame(cells, dtype=object), role, self.config.columns, str(path)
+        )
 
 
 def _ending(path: Path) -> str:
