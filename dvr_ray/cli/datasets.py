@@ -121,6 +121,7 @@ def _rows(summary: DatasetSummary) -> list[list[object]]:
         ["items", summary.items],
         ["rows", summary.rows],
         ["test rows in a file of their own", summary.test_rows],
+        ["reward and selection rows of a given split", summary.validation_rows],
         ["times", "yes" if summary.times else "no"],
         ["density", f"{summary.density:.5f}"],
         ["rows per user: least, median, most", "{:g}, {:g}, {:g}".format(*summary.per_user)],

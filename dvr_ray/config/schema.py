@@ -87,7 +87,9 @@ class DataConfig(Strict):
         description="synthetic, table, recbole, movielens, s3rec, lightgcn, hetrec, "
         "hetrec-original, parts.",
     )
-    path: str | None = Field(None, description="Folder of the files; relative to the YAML file.")
+    path: str | None = Field(
+        None, description="Folder of the files, or a table; relative to the YAML."
+    )
     columns: ColumnsConfig = ColumnsConfig()
     min_rating: float | None = Field(
         None, ge=-1e9, le=1e9, description="Keep rows rated this high; then ratings are forgotten."

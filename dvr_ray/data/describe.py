@@ -21,8 +21,9 @@ class DatasetSummary:
     ----------
     name, fingerprint : str
         Of the data set.
-    users, items, rows, test_rows : int
-        Sizes; ``rows`` without the test rows, which are 0 where no test file came with the data.
+    users, items, rows, test_rows, validation_rows : int
+        Sizes; ``rows`` without the test rows, which are 0 where no test file came with the data,
+        and without those for reward and selection, which are 0 unless a whole split came.
     density : float
         ``rows`` over users times items, in [0, 1].
     per_user, per_item : tuple of float
@@ -43,6 +44,7 @@ class DatasetSummary:
     items: int
     rows: int
     test_rows: int
+    validation_rows: int
     density: float
     per_user: tuple[float, float, float]
     per_item: tuple[float, float, float]
@@ -68,6 +70,9 @@ def describe(dataset: Dataset) -> DatasetSummary:
         items=log.num_items,
         rows=len(log),
         test_rows=0 if dataset.test is None else len(dataset.test),
+        validation_rows=sum(
+            len(part) for part in (dataset.reward, dataset.selection) if part is not None
+        ),
         density=len(log) / max(log.num_users * log.num_items, 1),
         per_user=_spread(log.user_counts),
         per_item=_spread(log.item_counts),

@@ -45,6 +45,11 @@ def convert(dataset: Dataset, form: str, folder: Path) -> None:
     """
     if form not in FORMATS:
         raise DataError("--to", f"unknown format {form!r}", nearest(form, FORMATS))
+    if dataset.reward is not None:
+        raise DataError(
+            dataset.name, "is a split in four parts, which is Parquet already",
+            "convert the log that it was made of",
+        )  # fmt: skip
     with new_folder(folder) as temporary:
         FORMATS[form](dataset, temporary)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from dvr_ray.data.reading.delimited import Layout, read_rows
 from dvr_ray.data.reading.files import existing
 from dvr_ray.data.rows import Reading
-from dvr_ray.data.sources.source import SOURCES, FileSource
+from dvr_ray.data.sources.source import SOURCES, LogSource
 
 __all__ = ["HetRec"]
 
@@ -23,7 +23,7 @@ LAYOUT = Layout(
 
 
 @SOURCES.add("hetrec")
-class HetRec(FileSource):
+class HetRec(LogSource):
     """Folder with ``data1.txt`` and, optionally, ``test1.txt``."""
 
     version = 3

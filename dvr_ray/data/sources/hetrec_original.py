@@ -16,7 +16,7 @@ from dvr_ray.data.reading.delimited import Layout, header, read_rows
 from dvr_ray.data.reading.files import bare_name, existing
 from dvr_ray.data.reading.tables import read_table
 from dvr_ray.data.rows import Reading
-from dvr_ray.data.sources.source import SOURCES, FileSource
+from dvr_ray.data.sources.source import SOURCES, LogSource
 
 __all__ = ["HetRecOriginal"]
 
@@ -34,7 +34,7 @@ WANTED = {
 
 
 @SOURCES.add("hetrec-original")
-class HetRecOriginal(FileSource):
+class HetRecOriginal(LogSource):
     """Folder with ``user_artists.dat`` and, optionally, the tables."""
 
     version = 1

@@ -14,13 +14,13 @@ import numpy as np
 from dvr_ray.data.reading.files import existing, whole
 from dvr_ray.data.reading.lists import parse_lists
 from dvr_ray.data.rows import Reading, Rows
-from dvr_ray.data.sources.source import SOURCES, FileSource
+from dvr_ray.data.sources.source import SOURCES, LogSource
 
 __all__ = ["LightGcn"]
 
 
 @SOURCES.add("lightgcn")
-class LightGcn(FileSource):
+class LightGcn(LogSource):
     """Folder with ``train.txt`` and, optionally, ``test.txt``."""
 
     version = 3

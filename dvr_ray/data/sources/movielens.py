@@ -24,7 +24,7 @@ from dvr_ray.data.reading.delimited import Layout, fields, header, read_rows
 from dvr_ray.data.reading.files import bare_name, existing, lines
 from dvr_ray.data.reading.tables import read_table
 from dvr_ray.data.rows import Reading, Rows
-from dvr_ray.data.sources.source import SOURCES, FileSource
+from dvr_ray.data.sources.source import SOURCES, LogSource
 from dvr_ray.errors import DataError
 
 __all__ = ["MovieLens"]
@@ -37,7 +37,7 @@ Table = tuple[pd.DataFrame, dict[str, int]]
 
 
 @SOURCES.add("movielens")
-class MovieLens(FileSource):
+class MovieLens(LogSource):
     """Folder with the files of one MovieLens release."""
 
     version = 1

@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +45,7 @@ class Parts(FileSource):
         names = (f"{name}.parquet" for name in (*PARTS, *TABLES))
         return [self.needed(name) for name in (MANIFEST, *names)]
 
-    def load(self) -> Dataset:
+    def make(self) -> Dataset:
         """Check the hashes and take the parts.
 
         Raises
@@ -77,10 +76,6 @@ class Parts(FileSource):
             reward=parts["reward"],
             selection=parts["selection"],
         )
-
-    def read(self) -> Any:
-        """Not used: the parts are not assembled anew."""
-        raise NotImplementedError
 
     def _check_hashes(self) -> None:
         path, *others = self.found

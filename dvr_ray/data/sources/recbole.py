@@ -22,7 +22,7 @@ from dvr_ray.data.reading.delimited import Layout, header, read_rows
 from dvr_ray.data.reading.files import bare_name
 from dvr_ray.data.reading.tables import attribute_columns, read_table
 from dvr_ray.data.rows import Reading, Rows
-from dvr_ray.data.sources.source import SOURCES, FileSource
+from dvr_ray.data.sources.source import SOURCES, LogSource
 from dvr_ray.errors import DataError
 
 __all__ = ["RecBole"]
@@ -32,7 +32,7 @@ ENDS = (".inter", ".train.inter", ".valid.inter", ".test.inter", ".user", ".item
 
 
 @SOURCES.add("recbole")
-class RecBole(FileSource):
+class RecBole(LogSource):
     """Folder with the atomic files of one data set."""
 
     version = 1

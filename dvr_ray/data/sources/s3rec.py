@@ -20,7 +20,7 @@ from dvr_ray.data.ids import shown
 from dvr_ray.data.reading.files import bare_name, existing, whole
 from dvr_ray.data.reading.lists import parse_lists
 from dvr_ray.data.rows import Reading, Rows
-from dvr_ray.data.sources.source import SOURCES, FileSource
+from dvr_ray.data.sources.source import SOURCES, LogSource
 from dvr_ray.errors import DataError
 
 __all__ = ["S3Rec"]
@@ -29,7 +29,7 @@ END = "_item2attributes.json"
 
 
 @SOURCES.add("s3rec")
-class S3Rec(FileSource):
+class S3Rec(LogSource):
     """Folder with ``NAME.txt`` and ``NAME_item2attributes.json``."""
 
     version = 1

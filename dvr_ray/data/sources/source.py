@@ -16,7 +16,7 @@ from dvr_ray.data.rows import Reading
 from dvr_ray.errors import DataError
 from dvr_ray.registry import Registry
 
-__all__ = ["SOURCES", "FileSource", "Source"]
+__all__ = ["SOURCES", "FileSource", "LogSource", "Source"]
 
 
 class Source(ABC):
@@ -60,7 +60,7 @@ class Source(ABC):
 class FileSource(Source):
     """A source that reads files.
 
-    A new format names a version of its importer and writes `fits`, `files` and `read`.
+    Most formats derive from `LogSource`.
 
     Parameters
     ----------
@@ -102,14 +102,8 @@ class FileSource(Source):
         """
 
     @abstractmethod
-    def read(self) -> Reading:
-        """Read the files.
-
-        Raises
-        ------
-        DataError
-            At the first line that breaks the format; the place is ``file:line``.
-        """
+    def make(self) -> Dataset:
+        """Read the files and make a data set of them."""
 
     def needed(self, *names: str) -> Path:
         """Return the first file of these names, plain or gzipped.
@@ -163,8 +157,8 @@ class FileSource(Source):
             If a file breaks the format or holds no interaction, if no row is left, or a file was
             changed in the meantime.
         """
-        fingerprint, stamps = self._hashed
-        dataset = assemble(self.read(), self.name, fingerprint, self.config)
+        stamps = self._hashed[1]
+        dataset = self.make()
         # The fingerprint must be that of what was read.
         if self._stamps() != stamps:
             raise DataError(
@@ -178,6 +172,27 @@ class FileSource(Source):
         except OSError as error:
             raise broken(Path(str(error.filename)), error) from error
         return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+
+
+class LogSource(FileSource):
+    """A source whose files are read into rows, which are then assembled.
+
+    A new format names a version of its importer and writes `fits`, `files` and `read`.
+    """
+
+    @abstractmethod
+    def read(self) -> Reading:
+        """Read the files.
+
+        Raises
+        ------
+        DataError
+            At the first line that breaks the format; the place is ``file:line``.
+        """
+
+    def make(self) -> Dataset:
+        """Assemble what was read."""
+        return assemble(self.read(), self.name, self.fingerprint(), self.config)
 
 
 SOURCES: Registry[Source] = Registry("data source", "dvr_ray.data.sources")

@@ -23,7 +23,7 @@ from dvr_ray.data.reading.files import bare_name, lines
 from dvr_ray.data.reading.parquet import frame_of, names_of, rows_of, table_of
 from dvr_ray.data.reading.tables import read_table
 from dvr_ray.data.rows import Reading, Rows
-from dvr_ray.data.sources.source import SOURCES, FileSource
+from dvr_ray.data.sources.source import SOURCES, LogSource
 from dvr_ray.errors import DataError
 
 __all__ = ["Table"]
@@ -34,7 +34,7 @@ PARTS = ("train", "valid", "test", "users", "items")
 
 
 @SOURCES.add("table")
-class Table(FileSource):
+class Table(LogSource):
     """A table, or a folder of tables."""
 
     version = 1
