@@ -181,15 +181,17 @@ def _kinds(path: Path, layout: Layout) -> list[pa.DataType]:
 
 
 def _parsed(path: Path, layout: Layout, ids: pa.DataType, time: pa.DataType) -> pa.Table:
-    names = list(layout.names)
+    names, kinds = list(layout.names), {layout.user: ids, layout.item: ids}
+    between = []
     if len(layout.separator) == 2:
-        # Between its two characters, Arrow sees an empty column.
-        names = [each for n, name in enumerate(names) for each in (name, f"\0{n}")][:-1]
-    kinds = {layout.user: ids, layout.item: ids}
+        # Between its two characters, Arrow sees a column, which must be empty.
+        between = [f"\0{place}" for place in range(len(names) - 1)]
+        names = [each for pair in zip(names, [*between, ""], strict=True) for each in pair][:-1]
+        kinds |= {name: ENCODED for name in between}
     kinds |= {layout.rating: pa.float64()} if layout.rating else {}
     kinds |= {layout.time: time} if layout.time else {}
     with opened(path):
-        return arrow_csv.read_csv(
+        table = arrow_csv.read_csv(
             str(path),
             arrow_csv.ReadOptions(
                 column_names=names, skip_rows=layout.header, block_size=BLOCK
@@ -199,10 +201,13 @@ def _parsed(path: Path, layout: Layout, ids: pa.DataType, time: pa.DataType) -> 
                 invalid_row_handler=_blank,
             ),
             arrow_csv.ConvertOptions(
-                column_types=kinds, include_columns=layout.wanted, null_values=[],
-                strings_can_be_null=False,
+                column_types=kinds, include_columns=[*layout.wanted, *between],
+                null_values=[], strings_can_be_null=False,
             ),
         )  # fmt: skip
+    if any(c.dictionary.to_pylist() != [""] for name in between for c in table[name].chunks):
+        raise pa.ArrowInvalid("a separator is broken")
+    return table
 
 
 def _blank(row: arrow_csv.InvalidRow) -> str:
