@@ -16,6 +16,8 @@ The work per row is done in numpy and Arrow. Memory at most about 12 words of 8 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -48,8 +50,7 @@ def assemble(reading: Reading, name: str, fingerprint: str, config: DataConfig) 
         If ratings are wanted where there are none, or no training row or no test row is left.
     """
     dropped = dict(reading.dropped)
-    parts = [part for part in (reading.train, reading.test) if part is not None]
-    log = Rows.joined(parts)
+    log = _whole(reading)
     user_ids, (users, listed) = numbered([log.users, _column(reading.listed)])
     item_ids, (items,) = numbered([log.items])
     shape = len(user_ids), len(item_ids)
@@ -95,6 +96,16 @@ def in_core(users: np.ndarray, items: np.ndarray, shape: tuple[int, int], least:
             inside[rows] = True
             return inside
         rows = rows[stays]
+
+
+def _whole(reading: Reading) -> Rows:
+    """Training rows, then test rows; times of test rows are never asked for, but must be there."""
+    train, test = reading.train, reading.test
+    if test is None:
+        return train
+    if train.times is not None and test.times is None:
+        test = replace(test, times=np.zeros(len(test), dtype=np.int64))
+    return Rows.joined([train, test])
 
 
 def _rated(log: Rows, name: str, config: DataConfig, dropped: dict[str, int]) -> np.ndarray | None:

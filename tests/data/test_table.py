@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from oracles.imports import in_core, kept, read_csv
 
 from dvr_ray.config.schema import ColumnsConfig, DataConfig
+from dvr_ray.data.assemble import _sorted
 from dvr_ray.data.assemble import in_core as core_of_rows
 from dvr_ray.data.frame import from_frame
 from dvr_ray.data.interactions import Dataset
@@ -157,6 +158,27 @@ def test_parts_and_tables_of_a_folder_are_told_by_name(tmp_path: Path) -> None:
         "test rows that are training rows": 1,
         "listed users without rows": 1,
     }
+
+
+def test_times_of_the_training_part_need_none_in_the_test_part(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("user,item,time\na,1,7\na,2,8\na,1,6\n")
+    (tmp_path / "test.csv").write_text("user,item\nb,2\na,1\n")
+    data = load(tmp_path)
+    assert log_of(data) == {("a", "1"): 6, ("a", "2"): 8}
+    assert data.test is not None
+    assert data.dropped == {"test rows that are training rows": 1, "repeats": 1}
+
+
+def test_large_catalogues_are_sorted_alike() -> None:
+    """Keys that leave no bits for places take another way, to the same order."""
+    rng = np.random.default_rng(0)
+    keys, places = rng.integers(0, 50, 300), np.flatnonzero(rng.random(600) < 0.5)[:300]
+    keys = keys[: len(places)]
+    few, many = _sorted(keys, places), _sorted(keys + (2**62 - 50), places)
+    assert (many[0] - (2**62 - 50)).tolist() == few[0].tolist() == sorted(keys.tolist())
+    assert many[1].tolist() == few[1].tolist()
+    expected = sorted(zip(keys.tolist(), places.tolist(), strict=True))
+    assert few[1].tolist() == [place for _, place in expected]
 
 
 def test_frames_differ_in_their_fingerprints() -> None:
