@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -27,8 +28,9 @@ def new_folder(path: Path) -> Iterator[Path]:
     DataError
         If it holds something, or can't be made.
     """
+    shown, path = path, Path(os.path.normpath(path.absolute()))
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise DataError(str(path), "must be a new or an empty folder", "give another --out")
+        raise DataError(str(shown), "must be a new or an empty folder", "give another --out")
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         temporary.mkdir(parents=True)
@@ -37,7 +39,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(
-            str(path), f"can't be written: {reason}", "check rights and space"
+            str(shown), f"can't be written: {reason}", "check rights and space"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -157,6 +157,42 @@ def test_gzipped_files_read_as_plain_ones(tmp_path: Path) -> None:
         assert pairs(packed, packed.test) == pairs(plain, plain.test) != []
 
 
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ("recbole", RECBOLE),
+        ("movielens", {**ML_100K, "u.item": ML_100K["u.item"].replace("é", "e")}),
+        ("movielens", {"ratings.dat": "3::7::5::20\n", "users.dat": ML_1M["users.dat"]}),
+        ("movielens", ML_CSV),
+        ("s3rec", {"B.txt": "1 5 3\n2 9\n", "B_item2attributes.json": '{"5": [1]}'}),
+        ("hetrec", {"data1.txt": "0\t1\t5\n3\t1\t5\n"}),
+        ("hetrec-original", {"user_artists.dat": "userID\tartistID\tweight\n2\t51\t1\n"}),
+        ("lightgcn", {"train.txt": "0 1 2\n3 1\n"}),
+        ("table", {"a.tsv": "user\titem\n007\tx\n7\ty\n"}),
+    ],
+)
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(
+    tmp_path: Path, source: str, files: dict[str, str]
+) -> None:
+    plain = load(tmp_path / "a", source, files)
+    marked = {
+        name: ("" if name == "u.item" else "\ufeff") + text.replace("\n", "\r\n")
+        for name, text in files.items()
+    }
+    other = load(tmp_path / "b", source, marked)
+    assert pairs(other) == pairs(plain)
+    assert other.user_table.to_dict("list") == plain.user_table.to_dict("list")
+    assert other.item_table.to_dict("list") == plain.item_table.to_dict("list")
+
+
+def test_a_leading_zero_behind_a_byte_order_mark_is_kept(tmp_path: Path) -> None:
+    columns = ColumnsConfig(user=0, item=1)
+    data = load(tmp_path, "table", {"a.csv": "\ufeff7,1\n7,2\n"}, columns=columns)
+    assert data.user_ids.tolist() == [7]
+    data = load(tmp_path, "table", {"a.csv": "\ufeff07,1\n7,2\n"}, columns=columns)
+    assert data.user_ids.tolist() == ["07", "7"]
+
+
 def test_a_folder_of_two_formats_must_be_named(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("0 1\n")
     (tmp_path / "u.data").write_text("0\t1\t1\t1\n")

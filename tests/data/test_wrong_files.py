@@ -190,6 +190,24 @@ def test_ids_that_only_look_whole_stay_text_wherever_they_stand(tmp_path: Path, 
     assert late in data.user_ids.tolist()
 
 
+@pytest.mark.parametrize(
+    ("source", "options", "place"),
+    [
+        ("lightgcn", {"columns": ColumnsConfig(user="u")}, "data.columns"),
+        ("s3rec", {"columns": ColumnsConfig(time=3)}, "data.columns"),
+        ("synthetic", {"core": 3}, "data.core"),
+        ("synthetic", {"min_rating": 0.0}, "data.min_rating"),
+        ("parts", {"min_rating": 2.0}, "data.min_rating"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    tmp_path: Path, source: str, options: dict[str, Any], place: str
+) -> None:
+    error = fails(tmp_path, source, **options)
+    assert error.place == place
+    assert f"does nothing for source {source}, got" in error.rule
+
+
 def test_rating_thresholds_need_ratings(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("0 1\n")
     error = fails(tmp_path, "lightgcn", min_rating=3.0)

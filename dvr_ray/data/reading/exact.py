@@ -38,7 +38,8 @@ def parses_exactly(path: Path, separator: str) -> bool:
         One character, of fields.
     """
     starts = np.zeros(256, dtype=bool)
-    starts[[ord(separator), *b'\r\n"-']] = True
+    # The last byte of a byte order mark is 0xbf.
+    starts[[ord(separator), *b'\r\n"-\xbf']] = True
     spaces = np.zeros(256, dtype=bool)
     spaces[list({ord(" "), ord("\t")} - {ord(separator)})] = True
     more = np.zeros(256, dtype=bool)

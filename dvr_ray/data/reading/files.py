@@ -14,7 +14,7 @@ from dvr_ray.errors import DataError
 __all__ = ["bare_name", "broken", "existing", "lines", "opened", "whole"]
 
 DAMAGE = (OSError, EOFError, zlib.error)
-MARK = "\ufeff"
+MARK = b"\xef\xbb\xbf"
 
 
 def bare_name(path: Path) -> str:
@@ -115,14 +115,15 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
     """
     with opened(path) as file:
         for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(MARK)
             try:
-                text = line.decode(encoding)
+                text = line.decode(encoding).rstrip("\r\n")
             except UnicodeDecodeError as error:
                 raise DataError(
                     f"{path}:{number}",
                     f"must be {encoding.upper()}, got the byte 0x{line[error.start]:02x}",
                     f"save the file as {encoding.upper()}",
                 ) from error
-            text = (text.removeprefix(MARK) if number == 1 else text).rstrip("\r\n")
             if text.strip():
                 yield number, text

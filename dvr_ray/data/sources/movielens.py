@@ -41,6 +41,7 @@ class MovieLens(LogSource):
     """Folder with the files of one MovieLens release."""
 
     version = 1
+    options = ("columns", "min_rating", "core")
 
     @classmethod
     def fits(cls, path: Path) -> bool:

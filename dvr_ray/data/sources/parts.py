@@ -51,15 +51,8 @@ class Parts(FileSource):
         Raises
         ------
         DataError
-            If a file is not the one that was written, or the config asks to filter its rows.
+            If a file is not the one that was written.
         """
-        if self.config.min_rating is not None or self.config.core:
-            raise DataError(
-                "data",
-                f"min_rating and core can't change a given split, got {self.config.min_rating} and "
-                f"{self.config.core}",
-                "take them away, or split the log anew",
-            )
         self._check_hashes()
         user_table, users = self._table("user")
         item_table, items = self._table("item")

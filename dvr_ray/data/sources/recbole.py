@@ -36,6 +36,7 @@ class RecBole(LogSource):
     """Folder with the atomic files of one data set."""
 
     version = 1
+    options = ("columns", "min_rating", "core")
 
     @classmethod
     def fits(cls, path: Path) -> bool:

@@ -31,12 +31,28 @@ class Source(ABC):
     ----------
     cached : bool
         Whether `dvr_ray.data.cache` keeps what `load` returns.
+    options : tuple of str
+        Which of ``columns``, ``min_rating`` and ``core`` it heeds.
+
+    Raises
+    ------
+    DataError
+        If one that it doesn't heed is set.
     """
 
     cached = False
+    options: tuple[str, ...] = ()
 
     def __init__(self, config: DataConfig) -> None:
         self.config = config
+        for name in ("columns", "min_rating", "core"):
+            value = getattr(config, name)
+            if name not in self.options and value != getattr(DataConfig(), name):
+                raise DataError(
+                    f"data.{name}",
+                    f"does nothing for source {config.source}, got {value}",
+                    "take it away",
+                )
 
     @property
     def name(self) -> str:
@@ -179,6 +195,8 @@ class LogSource(FileSource):
 
     A new format names a version of its importer and writes `fits`, `files` and `read`.
     """
+
+    options = ("min_rating", "core")
 
     @abstractmethod
     def read(self) -> Reading:

@@ -38,6 +38,7 @@ class Table(LogSource):
     """A table, or a folder of tables."""
 
     version = 1
+    options = ("columns", "min_rating", "core")
 
     @classmethod
     def fits(cls, path: Path) -> bool:
