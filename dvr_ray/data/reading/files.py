@@ -11,9 +11,10 @@ from typing import IO
 
 from dvr_ray.errors import DataError
 
-__all__ = ["bare_name", "broken", "existing", "lines", "opened", "whole"]
+__all__ = ["MARK", "bare_name", "broken", "existing", "lines", "opened", "whole"]
 
 DAMAGE = (OSError, EOFError, zlib.error)
+# UTF-8 byte order mark.
 MARK = b"\xef\xbb\xbf"
 
 

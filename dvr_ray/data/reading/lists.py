@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from dvr_ray.data.ids import LARGEST_ID, read_id
+from dvr_ray.data.reading.files import MARK
 from dvr_ray.errors import DataError
 
 __all__ = ["parse_lists"]
 
 ALLOWED = b"0123456789 \t\r\n"
-MARK = b"\xef\xbb\xbf"
 
 
 def parse_lists(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:

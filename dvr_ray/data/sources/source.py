@@ -196,7 +196,7 @@ class LogSource(FileSource):
     A new format names a version of its importer and writes `fits`, `files` and `read`.
     """
 
-    options = ("min_rating", "core")
+    options: tuple[str, ...] = ("min_rating", "core")
 
     @abstractmethod
     def read(self) -> Reading:
