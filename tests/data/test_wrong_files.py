@@ -49,6 +49,7 @@ CASES: list[tuple[str, dict[str, str | bytes], str, str]] = [
     ("table", {"a.txt": GOOD}, "", "must hold tables"),
     ("table", {"test.csv": GOOD, "b.csv": GOOD}, "", "got b.csv, test.csv"),
     ("table", {"test.csv": GOOD}, "", "got test.csv"),
+    ("table", {"a.csv": GOOD, "a.tsv": GOOD}, "", "each once"),
     ("table", {"a.csv": GOOD, "users.csv": "name,age\nx,3\n"}, "users.csv", "needs a column user"),
     ("table", {"a.csv": GOOD, "users.csv": "user,age\nx\n"}, "users.csv:2", "must hold 2 fields"),
     ("recbole", {"a.inter": "user_id\titem_id\n1\t2\n"}, "a.inter:1", "name:type"),

@@ -49,13 +49,11 @@ class Table(LogSource):
         """All tables, by name."""
         found = _tables(self.folder)
         stems = [_stem(path) for path in found]
-        parts = [stem for stem in stems if stem in PARTS[:3]]
-        pieces = [stem for stem in stems if stem not in PARTS]
-        if self.folder.is_dir() and not _consistent(parts, pieces):
+        if self.folder.is_dir() and not _consistent(stems):
             raise DataError(
                 str(self.folder),
-                "must hold tables (.csv, .tsv, .parquet, perhaps .gz): pieces of one log, or train "
-                "with perhaps valid and test, each once, got "
+                "must hold tables (.csv, .tsv, .parquet, perhaps .gz), each once: pieces of one "
+                "log, or train with perhaps valid and test, got "
                 + (", ".join(path.name for path in found[:8]) or "none"),
                 "name one file in data.path, or move the others away",
             )
@@ -142,8 +140,9 @@ def _tables(path: Path) -> list[Path]:
     return [each for each in paths if _ending(each) in known and each.is_file()]
 
 
-def _consistent(parts: Sequence[str], pieces: Sequence[str]) -> bool:
-    """Tell whether a folder holds one log: either in pieces or in parts."""
-    if parts:
-        return not pieces and "train" in parts and len(set(parts)) == len(parts)
-    return bool(pieces)
+def _consistent(stems: Sequence[str]) -> bool:
+    """Tell whether a folder holds one log, in pieces or in parts, and none of it twice."""
+    parts = [stem for stem in stems if stem in PARTS[:3]]
+    pieces = [stem for stem in stems if stem not in PARTS]
+    once = len(set(stems)) == len(stems)
+    return once and (not pieces and "train" in parts if parts else bool(pieces))
