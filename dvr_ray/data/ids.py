@@ -44,7 +44,8 @@ def numbered(columns: Sequence[pa.ChunkedArray]) -> tuple[np.ndarray, list[np.nd
     """
     ends = np.cumsum([len(column) for column in columns])[:-1]
     if not any(pa.types.is_dictionary(column.type) for column in columns):
-        ids, places = _of_numbers(np.concatenate([column.to_numpy() for column in columns]))
+        known = [column.to_numpy() for column in columns if len(column)]
+        ids, places = _of_numbers(known[0] if len(known) == 1 else np.concatenate(known))
         return ids, np.split(places, ends)
     columns = [encoded(column) for column in columns]
     chunks = [chunk for column in columns for chunk in column.chunks]
@@ -117,10 +118,10 @@ def _of_numbers(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     used = np.zeros(high - low + 1, dtype=bool)
     for start in range(0, len(ids), PIECE):
         used[ids[start : start + PIECE] - low] = True
-    rank = np.cumsum(used, dtype=np.int32)
+    rank = np.cumsum(used, dtype=np.int64) - 1
     places = np.empty(len(ids), dtype=np.int64)
     for start in range(0, len(ids), PIECE):
-        places[start : start + PIECE] = rank[ids[start : start + PIECE] - low] - 1
+        places[start : start + PIECE] = rank[ids[start : start + PIECE] - low]
     return np.flatnonzero(used) + low, places
 
 

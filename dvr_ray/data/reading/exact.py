@@ -7,9 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from dvr_ray.data.reading.files import MARK
+
 __all__ = ["looks_whole", "parses_exactly"]
 
 PIECE = 1 << 20
+ZERO = ord("0")
+# What makes a number of a leading zero: digits, or x as in 0x1F.
+MORE = np.isin(np.arange(256), list(b"0123456789xX"))
 WHOLE = re.compile("(0|-?[1-9][0-9]{0,17})")
 
 
@@ -37,23 +42,20 @@ def parses_exactly(path: Path, separator: str) -> bool:
     separator : str
         One character, of fields.
     """
-    starts = np.zeros(256, dtype=bool)
-    # The last byte of a byte order mark is 0xbf.
-    starts[[ord(separator), *b'\r\n"-\xbf']] = True
-    spaces = np.zeros(256, dtype=bool)
-    spaces[list({ord(" "), ord("\t")} - {ord(separator)})] = True
-    more = np.zeros(256, dtype=bool)
-    more[list(b"0123456789xX")] = True
-    before = b"\n"
+    blanks = [blank for blank in (b" ", b"\t") if blank != separator.encode()]
+    tail = b"\n"
     with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            letters = np.frombuffer(before + piece + file.read(1), dtype=np.uint8)
-            if spaces[letters].any():
+        while piece := file.read(PIECE).removeprefix(MARK):
+            if any(blank in piece for blank in blanks):
                 return False
-            zeros = np.flatnonzero(letters[1:-1] == ord("0")) + 1
-            zeros = zeros[starts[letters[zeros - 1]]]
-            after = letters[zeros + 1]
-            if more[after].any() or (letters[zeros - 1] == ord("-")).any():
+            data = tail + piece
+            letters = np.frombuffer(data, dtype=np.uint8)
+            before, zeros, after = letters[:-2], letters[1:-1], letters[2:]
+            # What may stand before a field lies below the digits, and so does a decimal point.
+            first = (zeros == ZERO) & (before != ord("."))
+            first &= (before < ZERO) | (before == ord(separator))
+            found = np.flatnonzero(first)
+            if MORE[after[found]].any() or (before[found] == ord("-")).any():
                 return False
-            before = letters[-2:].tobytes()
+            tail = data[-2:]
     return True
