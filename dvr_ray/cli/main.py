@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from dvr_ray import __version__
-from dvr_ray.cli import doctor, inspecting, sweeping, training
+from dvr_ray.cli import datasets, doctor, inspecting, sweeping, training
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import DvrRayError
 from dvr_ray.events import Failed
@@ -32,8 +32,10 @@ app.command("train")(training.train)
 app.command("tune")(sweeping.tune)
 app.command("report")(inspecting.report)
 app.command("doctor")(doctor.doctor)
-data = typer.Typer(help="Look at data sets.", no_args_is_help=True)
-data.command("describe")(inspecting.describe_data)
+data = typer.Typer(help="Look at data sets, convert and split them.", no_args_is_help=True)
+data.command("describe")(datasets.describe_data)
+data.command("convert")(datasets.convert_data)
+data.command("split")(datasets.split_data)
 app.add_typer(data, name="data")
 
 

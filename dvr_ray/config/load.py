@@ -13,13 +13,22 @@ from typing import Any
 
 from dvr_ray.config.document import Document, parse_value, read_document, write_document
 from dvr_ray.config.paths import get, put
-from dvr_ray.config.schema import RunConfig, Strict, TrackingConfig
+from dvr_ray.config.schema import DataConfig, RunConfig, Strict, TrackingConfig
 from dvr_ray.config.searched import check_search
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.config.validation import checked
 from dvr_ray.errors import ConfigError
 
-__all__ = ["apply", "config_hash", "dump", "get", "load_run", "load_space", "load_tracking"]
+__all__ = [
+    "apply",
+    "config_hash",
+    "data_config",
+    "dump",
+    "get",
+    "load_run",
+    "load_space",
+    "load_tracking",
+]
 
 SECTIONS = tuple(SearchSpace.model_fields)
 TRACKING = "tracking"
@@ -105,6 +114,35 @@ def apply(run: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     for path, value in values.items():
         put(content, path.split("."), value, f"run: {path}")
     return checked(RunConfig, Document(Path("run"), content))
+
+
+def data_config(source: str, path: Path | None, overrides: Sequence[str] = ()) -> DataConfig:
+    """Return the config of a data set that no file configures.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source.
+    path : Path or None
+        Its folder or file.
+    overrides : sequence of str
+        ``data.FIELD=value``, as given to ``--set``.
+
+    Raises
+    ------
+    ConfigError
+        If an override is no field of ``data``, or a value breaks a rule.
+    """
+    where = None if path is None else os.path.normpath(path.absolute())
+    document = Document(Path("--set"), {"data": {"source": source, "path": where}})
+    for override in overrides:
+        written, keys, value = _parsed(override)
+        keys = keys[1:] if keys[0] == "run" else keys
+        if keys[0] != "data":
+            raise ConfigError("--set", f"must set a field of data, got {override!r}",
+                              "e.g. data.core=5")  # fmt: skip
+        document = document.with_value(keys, value, written)
+    return checked(RunConfig, _located(document, (), Path.cwd())).data
 
 
 def dump(model: Strict, path: Path) -> None:

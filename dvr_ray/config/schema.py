@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "AdapterConfig",
+    "ColumnsConfig",
     "Component",
     "DataConfig",
     "EncoderConfig",
@@ -67,11 +68,36 @@ class NoiseConfig(Strict):
     )
 
 
+Column = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)] | None
+
+
+class ColumnsConfig(Strict):
+    """Which columns of a table hold what: names, or places from 0 in files without a header."""
+
+    user: Column = Field(None, description="Users' ids; by default user, user_id and the like.")
+    item: Column = Field(None, description="Items' ids; by default item, item_id and the like.")
+    rating: Column = Field(None, description="Ratings; by default rating, stars and the like.")
+    time: Column = Field(None, description="Times; by default timestamp, time and the like.")
+
+
 class DataConfig(Strict):
     """Where interactions come from."""
 
-    source: str = Field("synthetic", description="synthetic, lightgcn, hetrec.")
-    path: str | None = Field(None, description="Folder of the files; relative to the YAML file.")
+    source: str = Field(
+        "synthetic",
+        description="synthetic, table, recbole, movielens, s3rec, lightgcn, hetrec, "
+        "hetrec-original, parts.",
+    )
+    path: str | None = Field(
+        None, description="Folder of the files, or a table; relative to the YAML."
+    )
+    columns: ColumnsConfig = ColumnsConfig()
+    min_rating: float | None = Field(
+        None, ge=-1e9, le=1e9, description="Keep rows rated this high; then ratings are forgotten."
+    )
+    core: int = Field(
+        0, ge=0, le=10**6, description="Keep users and items with so many rows left; 0 keeps all."
+    )
     users: int = Field(1000, ge=2, description="synthetic: number of users.")
     items: int = Field(800, ge=2, description="synthetic: number of items.")
     seed: int = Field(0, ge=0, description="Seed of generator and noise; apart from run.seed.")
@@ -80,8 +106,14 @@ class DataConfig(Strict):
 
 
 class SplitConfig(Strict):
-    """Shares of each user's interactions; train is what is left."""
+    """Shares of each user's interactions, or the last ones; train is what is left."""
 
+    by: Literal["random", "time"] = Field(
+        "random", description="random: shares of each user's rows; time: each user's last rows."
+    )
+    last: int = Field(
+        1, ge=1, le=1000, description="time: rows per user and held-out part, the latest for test."
+    )
     reward: float = Field(0.1, gt=0, lt=0.5, description="Part that pays the reward.")
     selection: float = Field(0.1, gt=0, lt=0.5, description="Part that picks epochs and trials.")
     test: float = Field(0.1, gt=0, lt=0.5, description="Sealed part; unused with a test file.")

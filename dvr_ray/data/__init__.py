@@ -1,6 +1,7 @@
 """Reading logs, the four disjoint parts, planted noise and features."""
 
+from dvr_ray.data.frame import from_frame
 from dvr_ray.data.interactions import Dataset, Interactions, SealedTest, TrialData
 from dvr_ray.data.prepare import prepare
 
-__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData", "prepare"]
+__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData", "from_frame", "prepare"]

@@ -1,32 +1,40 @@
-"""Parsed logs kept as Arrow IPC, one file per fingerprint of source and options.
+"""Parsed logs kept in one file per fingerprint of source and options.
 
-The file is an Arrow stream of a table with one row per part of the data set (``about``, the pairs,
-the attribute tables): its name and its bytes, an Arrow stream again. One file can be put in place
-in one step, so that no reader ever meets half a cache. The SHA-256 of all that follows it, and is
-checked before Arrow reads a byte: Arrow may crash on damaged offsets. Nothing is ever unpickled.
+The file is a row of Arrow IPC streams, one per part of the data set (``about``, the pairs, the
+attribute tables), each with its name in the schema. One file can be put in place in one step, so
+that no reader ever meets half a cache. The SHA-256 of all that stands before it ends the file, and
+is checked before Arrow reads a byte: Arrow may crash on damaged offsets. Streams are written as
+they are made, so that a large log isn't held twice. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
+import json
 import os
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from dvr_ray.config.schema import DataConfig
+from dvr_ray.data.attributes import from_arrow
 from dvr_ray.data.interactions import Dataset, Interactions
 from dvr_ray.data.sources import SOURCES
 
 __all__ = ["cache_folder", "load_dataset"]
 
-LAYOUT = 1
-ID = "original id"
+LAYOUT = 2
+ID, PART = "original id", b"part"
+PAIRS = ("interactions", "test", "reward", "selection")
+DIGEST = 32
 # What a damaged file does to its reader.
 DAMAGE = (OSError, pa.ArrowException, LookupError, TypeError, ValueError)
 
@@ -77,76 +85,111 @@ def load_dataset(config: DataConfig) -> Dataset:
     return dataset
 
 
+class _Hashing(io.RawIOBase):
+    """A file that is hashed while it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file, self.digest = file, hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+
 def _write(dataset: Dataset, path: Path) -> None:
     """Write to a temporary name in the same folder, then put in place."""
-    parts = {name: _packed(table) for name, table in _tables(dataset).items()}
-    contents = pa.array(parts.values(), pa.large_binary())
-    whole = _packed(pa.table({"part": list(parts), "content": contents}))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        temporary.write_bytes(whole + hashlib.sha256(whole).digest())
+        with temporary.open("wb") as file:
+            hashing = _Hashing(file)
+            for name, table in _tables(dataset):
+                named = table.replace_schema_metadata({PART: name.encode()})
+                with pa.ipc.new_stream(hashing, named.schema) as writer:
+                    writer.write_table(named, max_chunksize=1 << 20)
+            file.write(hashing.digest.digest())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _tables(dataset: Dataset) -> dict[str, pa.Table]:
-    """All parts of a data set as Arrow tables, by name."""
-    log, test = dataset.interactions, dataset.test
-    about = {"fingerprint": dataset.fingerprint, "users": log.num_users, "items": log.num_items}
-    tables = {"about": pa.Table.from_pylist([about]), "interactions": _pairs(log)}
-    if test is not None:
-        tables["test"] = _pairs(test)
-    tables["users"] = _attributes(dataset.user_table, dataset.user_ids)
-    tables["items"] = _attributes(dataset.item_table, dataset.item_ids)
-    return tables
-
-
-def _pairs(part: Interactions) -> pa.Table:
-    return pa.table({"user": part.users, "item": part.items})
+def _tables(dataset: Dataset) -> Iterator[tuple[str, pa.Table]]:
+    """All parts of a data set as Arrow tables, with their names."""
+    log = dataset.interactions
+    about = {
+        "fingerprint": dataset.fingerprint,
+        "users": log.num_users,
+        "items": log.num_items,
+        "dropped": json.dumps(dataset.dropped),
+    }
+    yield "about", pa.Table.from_pylist([about])
+    for name in PAIRS:
+        part = getattr(dataset, name)
+        if part is not None:
+            yield name, pa.table({"user": part.users, "item": part.items})
+    if dataset.times is not None:
+        yield "times", pa.table({"time": dataset.times, "place": dataset.places})
+    yield "users", _attributes(dataset.user_table, dataset.user_ids)
+    yield "items", _attributes(dataset.item_table, dataset.item_ids)
 
 
 def _attributes(table: pd.DataFrame, ids: np.ndarray) -> pa.Table:
     return pa.Table.from_pandas(table.assign(**{ID: ids}), preserve_index=False)
 
 
-def _packed(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def _unpacked(content: bytes) -> pa.Table:
-    with pa.ipc.open_stream(content) as reader:
-        return reader.read_all()
-
-
 def _read(path: Path, fingerprint: str) -> Dataset:
     """Read a cached data set, or raise one of `DAMAGE`."""
-    content = path.read_bytes()
-    whole, digest = content[:-32], content[-32:]
-    if hashlib.sha256(whole).digest() != digest:
-        raise ValueError("damaged cache")
-    tables = {row["part"]: _unpacked(row["content"]) for row in _unpacked(whole).to_pylist()}
-    about = tables["about"].to_pylist()[0]
-    if about["fingerprint"] != fingerprint:
-        raise ValueError("not this data set")
+    with pa.memory_map(str(path)) as file:
+        content = file.read_buffer()
+        whole = content.slice(0, max(content.size - DIGEST, 0))
+        if hashlib.sha256(whole).digest() != content[max(content.size - DIGEST, 0) :].to_pybytes():
+            raise ValueError("damaged cache")
+        tables = _unpacked(whole)
+        about = tables["about"].to_pylist()[0]
+        if about["fingerprint"] != fingerprint:
+            raise ValueError("not this data set")
+        return _dataset(tables, about)
 
-    def pairs(name: str) -> Interactions:
+
+def _unpacked(whole: pa.Buffer) -> dict[str, pa.Table]:
+    source, tables = pa.BufferReader(whole), {}
+    while source.tell() < whole.size:
+        with pa.ipc.open_stream(source) as reader:
+            table = reader.read_all()
+        tables[table.schema.metadata[PART].decode()] = table
+    return tables
+
+
+def _dataset(tables: dict[str, pa.Table], about: dict[str, Any]) -> Dataset:
+    def column(name: str, key: str) -> np.ndarray:
         # Copies: Arrow's own memory is read-only, and torch wants to write.
-        user, item = (tables[name][column].to_numpy().copy() for column in ("user", "item"))
-        return Interactions(user, item, about["users"], about["items"])
+        return np.array(tables[name][key].to_numpy())
 
-    user_table, item_table = tables["users"].to_pandas(), tables["items"].to_pandas()
+    parts = {
+        name: Interactions(
+            column(name, "user"), column(name, "item"), about["users"], about["items"]
+        )
+        for name in PAIRS
+        if name in tables
+    }
+    user_table, user_ids = from_arrow(tables["users"], ID)
+    item_table, item_ids = from_arrow(tables["items"], ID)
+    timed = "times" in tables
     return Dataset(
         name="",
-        interactions=pairs("interactions"),
-        test=pairs("test") if "test" in tables else None,
-        user_ids=user_table.pop(ID).to_numpy(copy=True),
-        item_ids=item_table.pop(ID).to_numpy(copy=True),
+        interactions=parts.pop("interactions"),
+        test=parts.pop("test", None),
+        user_ids=user_ids,
+        item_ids=item_ids,
         user_table=user_table,
         item_table=item_table,
-        fingerprint=fingerprint,
+        fingerprint=about["fingerprint"],
+        times=column("times", "time") if timed else None,
+        places=column("times", "place") if timed else None,
+        dropped=json.loads(about["dropped"]),
+        **parts,
     )

@@ -39,7 +39,9 @@ class Interactions:
         cls, users: np.ndarray, items: np.ndarray, num_users: int, num_items: int
     ) -> Interactions:
         """Sort pairs by user, then item, and drop repeats."""
-        keys = np.unique(users.astype(np.int64) * num_items + items.astype(np.int64))
+        # Sorted and compared: np.unique hashes whole numbers, which takes many times as long.
+        keys = np.sort(users.astype(np.int64) * num_items + items.astype(np.int64))
+        keys = keys[np.diff(keys, prepend=-1) > 0]
         return cls(keys // num_items, keys % num_items, num_users, num_items)
 
     def __len__(self) -> int:
@@ -101,9 +103,18 @@ class Dataset:
     user_ids, item_ids : ndarray, shape (U,) and (I,)
         Original ids, by internal number.
     user_table, item_table : DataFrame, index 0..U-1 and 0..I-1
-        Attributes such as ``gender``, ``age_group``, ``category``; no columns where unknown.
+        Attributes; no columns where unknown. Users have ``gender`` and ``age_group``, text with
+        "unknown" for gaps. Items have ``name``, text, and ``category``: text, or a tuple of texts
+        where an item may have several (genres, tags; the empty tuple where none is known).
     fingerprint : str
         Hash of source and options.
+    times, places : ndarray, shape (n,), or None
+        When each of the ``interactions`` took place, int64 or float64 in the source's unit, and
+        its place in the file, which breaks ties; None where the source has no times.
+    reward, selection : Interactions or None
+        Given where a whole split came with the data; then ``interactions`` is the training part.
+    dropped : dict of str to int
+        What the importer left out or couldn't read, by reason.
     """
 
     name: str
@@ -114,6 +125,11 @@ class Dataset:
     user_table: pd.DataFrame
     item_table: pd.DataFrame
     fingerprint: str
+    times: np.ndarray | None = None
+    places: np.ndarray | None = None
+    reward: Interactions | None = None
+    selection: Interactions | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

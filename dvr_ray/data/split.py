@@ -7,6 +7,12 @@ small users contribute in expectation. One u for all parts keeps their sum withi
 that parts seldom compete for a small user's rows. At least one row stays in training, which a later
 part yields. Which rows go where is uniform. Where test rows came with the data, the split draws
 only the other three parts.
+
+With ``by: time``, a user's last rows are held out: the latest ``last`` for test, those before for
+selection, those before for reward. Equal times are in the order of the file. A user's first row
+always stays in training, so that short lists give to test first, then to selection.
+
+Where all parts came with the data (source ``parts``), they are taken as they are.
 """
 
 from __future__ import annotations
@@ -59,7 +65,7 @@ def split(
         If a part would be empty, two parts share a row, a user has every item and so no negative,
         or the noise doesn't fit.
     """
-    parts = _parts(dataset, _shares(dataset, config), config.seed)
+    parts = _parts(dataset, config)
     train, planted, targets = plant(parts[0], parts[1:], noise, noise_seed)
     _check_disjoint([train, *parts[1:]], dataset.name)
     _check_negatives(train, dataset.name)
@@ -93,13 +99,20 @@ def _shares(dataset: Dataset, config: SplitConfig) -> list[float]:
     return shares
 
 
-def _parts(dataset: Dataset, shares: Sequence[float], seed: int) -> list[Interactions]:
+def _parts(dataset: Dataset, config: SplitConfig) -> list[Interactions]:
     """Train, reward, selection and test, none of them empty."""
     log = dataset.interactions
     if not len(log):
         raise DataError(dataset.name, "no user has an interaction to train on", "check the source")
-    number = _assign(log, shares, seed)
-    parts = [_take(log, number == part) for part in range(len(shares) + 1)]
+    if dataset.reward is not None and dataset.selection is not None:
+        parts = [log, dataset.reward, dataset.selection]
+    elif config.by == "time":
+        number = _latest(dataset, config.last)
+        parts = [_take(log, number == part) for part in range(3 if dataset.test is not None else 4)]
+    else:
+        shares = _shares(dataset, config)
+        number = _assign(log, shares, config.seed)
+        parts = [_take(log, number == part) for part in range(len(shares) + 1)]
     if dataset.test is not None:
         parts.append(dataset.test)
     for name, part in zip(NAMES, parts, strict=True):
@@ -107,9 +120,29 @@ def _parts(dataset: Dataset, shares: Sequence[float], seed: int) -> list[Interac
             raise DataError(
                 dataset.name,
                 f"the {name} part must hold rows, got none of {len(log)}",
-                f"use more data or raise split.{name}",
+                f"use more data or raise split.{'last' if config.by == 'time' else name}",
             )
     return parts
+
+
+def _latest(dataset: Dataset, last: int) -> np.ndarray:
+    """Part of every row: 0 for train, then the held-out parts in order; shape (n,)."""
+    log = dataset.interactions
+    if dataset.times is None:
+        raise DataError(
+            "split.by",
+            f"time needs times, got a log without any: {dataset.name}",
+            "set split.by to random, or name the column in data.columns.time",
+        )
+    assert dataset.places is not None
+    order = np.lexsort((dataset.places, dataset.times, log.users))
+    # How many of the user's rows are later.
+    later = np.empty(len(log), dtype=np.int64)
+    later[order] = log.user_offsets[log.users + 1] - 1 - np.arange(len(log))
+    held = 3 if dataset.test is None else 2
+    part = np.maximum(held - later // last, 0)
+    part[later == log.user_counts[log.users] - 1] = 0
+    return part
 
 
 def _assign(log: Interactions, shares: Sequence[float], seed: int) -> np.ndarray:

@@ -80,6 +80,8 @@ def test_verbs_with_one_result_print_one_line(call: Call) -> None:
     for arguments in (
         ("report", "run"),
         ("data", "describe", "--source", "synthetic"),
+        ("data", "split", "space.yaml", "--out", "parts"),
+        ("data", "convert", "parts/train.parquet", "--to", "lightgcn", "--out", "texts"),
         ("doctor",),
     ):
         code, out, _ = call(*arguments, "--json")

@@ -169,7 +169,12 @@ def test_folder_of_another_run_is_left_alone(
 
 
 @pytest.mark.parametrize(
-    "verb", [[], ["train"], ["tune"], ["report"], ["data", "describe"], ["doctor"]]
+    "verb",
+    [
+        *([verb] for verb in ("train", "tune", "report", "doctor")),
+        *(["data", verb] for verb in ("describe", "convert", "split")),
+        [],
+    ],
 )
 def test_help_shows_an_example(
     verb: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dvr_ray.config.schema import DataConfig
+from dvr_ray.config.schema import ColumnsConfig, DataConfig
 from dvr_ray.data.cache import cache_folder, load_dataset
 from dvr_ray.data.interactions import Dataset
 from dvr_ray.data.sources import SOURCES
@@ -97,6 +97,30 @@ def test_attributes_and_ids_come_back(cache: Path, monkeypatch: pytest.MonkeyPat
     assert same(second, first)
     assert second.test is None
     assert list(second.user_table) == ["id", "age"]
+
+
+def test_text_ids_times_and_several_categories_come_back(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "a.csv").write_text("user,item,time\nu ,1,5\n07,2,3\nu ,1,4\n")
+    (tmp_path / "t" / "items.csv").write_text("item,genre,name\n2,x|y,N\n")
+    config = DataConfig(source="table", path=str(tmp_path / "t"))
+    first, second = load_dataset(config), load_dataset(config)
+    assert same(second, first)
+    assert second.user_ids.tolist() == ["07", "u "]
+    assert second.item_table["category"].tolist() == [(), ("x", "y")]
+    assert first.times is not None and second.times is not None and second.places is not None
+    assert second.times.tolist() == first.times.tolist() == [3, 4]
+    assert second.places.tolist() == [1, 2]
+    assert second.dropped == first.dropped == {"repeats": 1}
+
+
+def test_options_of_the_import_have_caches_of_their_own(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("user,item,rating\na,1,5\nb,2,3\nb,1,3\n")
+    base = DataConfig(source="table", path=str(tmp_path / "a.csv"))
+    options = [{}, {"min_rating": 4.0}, {"core": 1}, {"columns": ColumnsConfig(rating="rating")}]
+    configs = [base.model_copy(update=option) for option in options]
+    assert [len(load_dataset(config).interactions) for config in configs] == [3, 1, 3, 3]
+    assert len(list(cache.iterdir())) == 4
 
 
 def test_changed_files_are_parsed_again(cache: Path, config: DataConfig) -> None:

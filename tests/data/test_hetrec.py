@@ -15,7 +15,7 @@ from dvr_ray.data.sources import SOURCES
 from dvr_ray.errors import DataError
 
 ids = st.integers(0, 4) | st.integers(0, 2**31 - 1)
-plays = st.sampled_from(["1", "0", "13883", "3.2466e+05", "1E3", ".5", "+2", " 7", "2. ", "1_0"])
+plays = st.sampled_from(["1", "0", "13883", "3.2466e+05", "1E3", ".5", "+2", " 7", "2. "])
 
 
 def load(folder: Path) -> Dataset:
@@ -36,7 +36,7 @@ def original(data: Dataset, part: Interactions) -> set[tuple[int, int]]:
 def test_any_file_reads_as_by_a_loop(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, str]], end: str
 ) -> None:
-    """Some plays and blank lines take the way by lines, the others Arrow's."""
+    """Plays in all forms that Arrow reads, and blank lines."""
     path = tmp_path_factory.mktemp("log") / "data1.txt"
     path.write_bytes(end.join("\t".join(map(str, row)) for row in rows).encode())
     data = load(path.parent)
@@ -67,6 +67,7 @@ MALFORMED = [
     (GOOD + "1\t2\t1e999\n", ":2", "'1e999'"),
     (GOOD + "1\t2\tmany\n", ":2", "'many'"),
     (GOOD + "1\t2\t\n", ":2", "got ''"),
+    (GOOD + "1\t2\t1_0\n", ":2", "'1_0'"),
     (GOOD + "-1\t2\t3\n", ":2", "got -1"),
     (GOOD + "1\t-2\t3\n", ":2", "got -2"),
     (GOOD + "1\t2147483648\t3\n", ":2", "got 2147483648"),
@@ -112,5 +113,5 @@ def test_missing_things_are_named(tmp_path: Path) -> None:
 def test_equal_train_and_test_leave_no_test(tmp_path: Path) -> None:
     for name in ("data1.txt", "test1.txt"):
         (tmp_path / name).write_text(GOOD)
-    with pytest.raises(DataError, match=r"test1\.txt: all 1 rows are in data1\.txt too"):
+    with pytest.raises(DataError, match=r"test1\.txt: all 1 rows are training rows"):
         load(tmp_path)

@@ -52,7 +52,7 @@ def test_any_file_reads_as_by_a_loop(
     known = read_lists(folder / "train.txt")
     held = read_lists(folder / "test.txt") - known
     if not held:
-        with pytest.raises(DataError, match=r"test\.txt: all \d+ rows are in train\.txt too"):
+        with pytest.raises(DataError, match=r"test\.txt: all \d+ rows are training rows"):
             load(folder)
         return
     data = load(folder)

@@ -1,59 +1,49 @@
 """NGCF's and LightGCN's text: one line a user, ``user item item ...``, in train.txt and test.txt.
 
-Ids are integers from 0 to 2^31 - 1. A user without items is kept, blank lines are skipped, a user
-may have several lines. All digits are parsed at once; only a file that breaks the format is walked
-line by line, to say where.
+Ids are integers from 0 to 2^31 - 1. A user without items is kept. The order within a line means
+nothing here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dvr_ray.data.assemble import LARGEST_ID, read_id
-from dvr_ray.data.sources.source import SOURCES, FileSource
+from dvr_ray.data.reading.files import existing, whole
+from dvr_ray.data.reading.lists import parse_lists
+from dvr_ray.data.rows import Reading, Rows
+from dvr_ray.data.sources.source import SOURCES, LogSource
 
 __all__ = ["LightGcn"]
 
-ALLOWED = b"0123456789 \t\r\n"
-
 
 @SOURCES.add("lightgcn")
-class LightGcn(FileSource):
+class LightGcn(LogSource):
     """Folder with ``train.txt`` and, optionally, ``test.txt``."""
 
-    train_file, test_file, version = "train.txt", "test.txt", 2
+    version = 3
+
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        """Tell by ``train.txt``."""
+        return existing(path, "train.txt") is not None
+
+    def files(self) -> Sequence[Path]:
+        """Training file and, where it exists, test file."""
+        test = existing(self.folder, "test.txt")
+        return [self.needed("train.txt"), *([test] if test else [])]
+
+    def read(self) -> Reading:
+        """Read the lists."""
+        parsed = [self.parse(whole(path), path) for path in self.found]
+        parts = [Rows.of_pairs(pairs) for pairs, _ in parsed]
+        listed = np.concatenate([users for _, users in parsed])
+        if len(parts) == 1:
+            return Reading(parts[0], listed=listed)
+        return Reading(parts[0], parts[1], listed=listed, test_file=str(self.found[1]))
 
     def parse(self, content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
         """Return (rows, 2) pairs and the users of all lines."""
-        if content.translate(None, ALLOWED):
-            _complain(content, path)
-        if not content.split(maxsplit=1):
-            return np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.int64)
-        numbers = np.fromstring(content.decode("ascii"), dtype=np.int64, sep=" ")
-        # Numbers beyond 64 bits come back as the largest one, which is too large as well.
-        if numbers.max() > LARGEST_ID:
-            _complain(content, path)
-        leads = _leads(content)
-        users = numbers[leads]
-        owners = users[np.cumsum(leads) - 1]
-        return np.stack([owners[~leads], numbers[~leads]], axis=1), users
-
-
-def _leads(content: bytes) -> np.ndarray:
-    """Tell which words are the first of their line, shape (words,), bool."""
-    letters = np.frombuffer(content, dtype=np.uint8)
-    solid = letters >= ord("0")
-    before = np.concatenate([[False], solid[:-1]])
-    starts = np.flatnonzero(solid & ~before)
-    breaks = np.flatnonzero((letters == ord("\n")) | (letters == ord("\r")))
-    lines = np.searchsorted(breaks, starts)
-    return np.concatenate([[True], lines[1:] != lines[:-1]])
-
-
-def _complain(content: bytes, path: Path) -> None:
-    """Raise at the first word that is no id."""
-    for number, line in enumerate(content.splitlines(), start=1):
-        for word in line.split():
-            read_id(word.decode("utf-8", "replace"), f"{path}:{number}")
+        return parse_lists(content, path)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from dvr_ray.config.schema import DataConfig
 from dvr_ray.data.assemble import assemble
 from dvr_ray.data.interactions import Dataset
+from dvr_ray.data.reading.files import broken, existing
+from dvr_ray.data.rows import Reading
 from dvr_ray.errors import DataError
 from dvr_ray.registry import Registry
 
-__all__ = ["SOURCES", "FileSource", "Source"]
+__all__ = ["SOURCES", "FileSource", "LogSource", "Source"]
 
 
 class Source(ABC):
@@ -30,17 +31,38 @@ class Source(ABC):
     ----------
     cached : bool
         Whether `dvr_ray.data.cache` keeps what `load` returns.
+    options : tuple of str
+        Which of ``columns``, ``min_rating`` and ``core`` it heeds.
+
+    Raises
+    ------
+    DataError
+        If one that it doesn't heed is set.
     """
 
     cached = False
+    options: tuple[str, ...] = ()
 
     def __init__(self, config: DataConfig) -> None:
         self.config = config
+        for name in ("columns", "min_rating", "core"):
+            value = getattr(config, name)
+            if name not in self.options and value != getattr(DataConfig(), name):
+                raise DataError(
+                    f"data.{name}",
+                    f"does nothing for source {config.source}, got {value}",
+                    "take it away",
+                )
 
     @property
     def name(self) -> str:
         """Name for tables and messages; not part of the fingerprint."""
         return self.config.source
+
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        """Tell by the names of files whether a folder, or a file, is of this format."""
+        return False
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -52,14 +74,14 @@ class Source(ABC):
 
 
 class FileSource(Source):
-    """A source that reads a folder with a training file and perhaps a test file.
+    """A source that reads files.
 
-    A new format names its two files and a version of its importer, and writes `parse`.
+    Most formats derive from `LogSource`.
 
     Parameters
     ----------
     config : DataConfig
-        ``path`` is the folder.
+        ``path`` is the folder, or for some sources the file.
 
     Raises
     ------
@@ -68,8 +90,6 @@ class FileSource(Source):
     """
 
     cached = True
-    train_file: str
-    test_file: str
     version: int
 
     def __init__(self, config: DataConfig) -> None:
@@ -84,74 +104,103 @@ class FileSource(Source):
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder or file."""
         return self.folder.resolve().name
 
-    @cached_property
-    def contents(self) -> dict[Path, bytes]:
-        """Bytes of the training file and, where it exists, of the test file.
-
-        Read once, so that the fingerprint is that of what is parsed.
+    @abstractmethod
+    def files(self) -> Sequence[Path]:
+        """All files that are read, in a fixed order; the folder is there.
 
         Raises
         ------
         DataError
-            If the folder or the training file is missing, or a file is empty or unreadable.
+            If one that is needed isn't there.
         """
-        train, test = self.folder / self.train_file, self.folder / self.test_file
-        if not self.folder.is_dir():
-            raise DataError(str(self.folder), "no such folder", "check data.path")
-        if not train.is_file():
+
+    @abstractmethod
+    def make(self) -> Dataset:
+        """Read the files and make a data set of them."""
+
+    def needed(self, *names: str) -> Path:
+        """Return the first file of these names, plain or gzipped.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        path = existing(self.folder, *names)
+        if path is None:
             raise DataError(
-                str(train),
+                str(self.folder / names[0]),
                 f"source {self.config.source} needs this file, there is none",
                 "check data.path and data.source",
             )
-        return {path: _bytes(path) for path in (train, test) if path.is_file()}
+        return path
+
+    @cached_property
+    def found(self) -> tuple[Path, ...]:
+        """What `files` returns, for a folder that is there."""
+        if not self.folder.exists():
+            raise DataError(str(self.folder), "no such folder", "check data.path")
+        return tuple(self.files())
+
+    @cached_property
+    def _hashed(self) -> tuple[str, list[tuple[int, int]]]:
+        """Fingerprint, and size and time of every file when it was taken."""
+        config, stamps = self.config, self._stamps()
+        options = f"{config.columns.model_dump_json()}/{config.min_rating}/{config.core}"
+        digest = hashlib.sha256(f"{config.source}/{self.version}/{options}".encode())
+        for path, (size, _) in zip(self.found, stamps, strict=True):
+            digest.update(f"/{path.name}/{size}/".encode())
+            try:
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+            except OSError as error:
+                raise broken(path, error) from error
+        return digest.hexdigest()[:16], stamps
 
     def fingerprint(self) -> str:
-        """Hash of the files' bytes, the source and the importer's version."""
-        digest = hashlib.sha256(f"{self.config.source}/{self.version}".encode())
-        for path, content in self.contents.items():
-            digest.update(f"/{path.name}/{len(content)}/".encode())
-            digest.update(content)
-        return digest.hexdigest()[:16]
+        """Hash of the files' bytes, the source and its options, and the importer's version."""
+        return self._hashed[0]
 
     def load(self) -> Dataset:
-        """Parse the files.
+        """Read the files and make a data set of them.
 
         Raises
         ------
         DataError
-            If a file breaks the format or holds no interaction, or every test row is a training
-            row as well.
+            If a file breaks the format or holds no interaction, if no row is left, or a file was
+            changed in the meantime.
         """
-        parsed = {path: self.parse(content, path) for path, content in self.contents.items()}
-        for path, (pairs, _) in parsed.items():
-            if not len(pairs):
-                raise DataError(str(path), "the file holds no interactions", "get it again")
-        parts = [pairs for pairs, _ in parsed.values()]
-        users = np.concatenate([users for _, users in parsed.values()])
-        test = parts[1] if len(parts) > 1 else None
-        dataset = assemble(self.name, self.fingerprint(), parts[0], test, users)
-        if dataset.test is not None and not len(dataset.test):
+        stamps = self._hashed[1]
+        dataset = self.make()
+        # The fingerprint must be that of what was read.
+        if self._stamps() != stamps:
             raise DataError(
-                str(self.folder / self.test_file),
-                f"all {len(parts[1])} rows are in {self.train_file} too, which leaves no test",
-                "get the files again, or take the test file away to have the test part drawn",
+                str(self.folder), "files were changed while they were read", "run again"
             )
         return dataset
 
-    @abstractmethod
-    def parse(self, content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Turn a file into pairs, shape (rows, 2), and ids of users that may have no rows.
+    def _stamps(self) -> list[tuple[int, int]]:
+        try:
+            stats = [path.stat() for path in self.found]
+        except OSError as error:
+            raise broken(Path(str(error.filename)), error) from error
+        return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
 
-        Parameters
-        ----------
-        content : bytes
-            The file's bytes.
-        path : Path
-            The file, for messages.
+
+class LogSource(FileSource):
+    """A source whose files are read into rows, which are then assembled.
+
+    A new format names a version of its importer and writes `fits`, `files` and `read`.
+    """
+
+    options: tuple[str, ...] = ("min_rating", "core")
+
+    @abstractmethod
+    def read(self) -> Reading:
+        """Read the files.
 
         Raises
         ------
@@ -159,16 +208,9 @@ class FileSource(Source):
             At the first line that breaks the format; the place is ``file:line``.
         """
 
-
-def _bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or "unreadable"
-        raise DataError(str(path), f"can't be read: {reason}", "check its rights") from error
-    if not content:
-        raise DataError(str(path), "the file is empty", "get it again")
-    return content
+    def make(self) -> Dataset:
+        """Assemble what was read."""
+        return assemble(self.read(), self.name, self.fingerprint(), self.config)
 
 
 SOURCES: Registry[Source] = Registry("data source", "dvr_ray.data.sources")

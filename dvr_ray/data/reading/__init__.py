@@ -1,0 +1,1 @@
+"""What importers share: opening files, delimited text, Parquet, names of columns."""

@@ -1,0 +1,286 @@
+"""Columns of delimited text, parsed by Arrow; ids stay in Arrow's dictionaries.
+
+No Python object is made per row. Only a file that Arrow can't parse is walked line by line, to
+say which line is wrong. A quoted field may not go over several lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from dvr_ray.data.ids import ENCODED, LARGEST_ID, read_id, shown
+from dvr_ray.data.reading.exact import looks_whole, parses_exactly
+from dvr_ray.data.reading.files import lines, opened
+from dvr_ray.data.rows import Rows
+from dvr_ray.errors import DataError
+
+__all__ = ["Layout", "fields", "header", "read_rows"]
+
+BLOCK = 4 << 20
+# Tried in this order; Arrow reads ISO 8601 as a timestamp.
+TIMES = (pa.int64(), pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
+# As Arrow reads it: not 1_000.
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is written, and where what is wanted stands.
+
+    Parameters
+    ----------
+    names : sequence of str
+        All columns of the file.
+    user, item, rating, time : str or None
+        Which of them to read.
+    separator : str
+        One character, or one character twice.
+    header : int
+        Number of the line that holds the names, from 1; 0 without one.
+    quoted : bool
+        Whether double quotes may enclose a field.
+    integers : bool
+        Whether ids must be integers from 0 to 2^31 - 1.
+    """
+
+    names: Sequence[str]
+    user: str
+    item: str
+    rating: str | None = None
+    time: str | None = None
+    separator: str = ","
+    header: int = 1
+    quoted: bool = False
+    integers: bool = False
+    wanted: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        chosen = [self.user, self.item, self.rating, self.time]
+        object.__setattr__(self, "wanted", [name for name in chosen if name is not None])
+
+
+def header(path: Path, separator: str, quoted: bool = False) -> tuple[int, list[str]]:
+    """Return number and fields of the first line that isn't blank.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    separator : str
+        Of fields.
+    quoted : bool
+        Whether double quotes may enclose a field.
+
+    Raises
+    ------
+    DataError
+        If a name stands twice, or the file holds nothing.
+    """
+    first = next(lines(path), None)
+    if first is None:
+        raise DataError(str(path), "the file holds no line", "get it again")
+    names = fields(first[1], separator, quoted)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}:{first[0]}", f"columns must have names of their own, got "
+                        f"{shown(twice[0])} twice", "rename one")  # fmt: skip
+    return first[0], names
+
+
+def fields(line: str, separator: str, quoted: bool = False) -> list[str]:
+    """Part a line.
+
+    Parameters
+    ----------
+    line : str
+        Without its end.
+    separator : str
+        Of fields.
+    quoted : bool
+        Whether double quotes may enclose a field.
+    """
+    if not quoted:
+        return line.split(separator)
+    return next(csv.reader([line], delimiter=separator), [])
+
+
+def read_rows(path: Path, layout: Layout) -> Rows:
+    """Read the wanted columns.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    layout : Layout
+        How it is written.
+
+    Raises
+    ------
+    DataError
+        At the first line that can't be read, if there is one; or if there are no rows.
+    """
+    table, reason = None, ""
+    for ids, time in itertools.product(_kinds(path, layout), TIMES if layout.time else TIMES[:1]):
+        try:
+            table = _parsed(path, layout, ids, time)
+            break
+        except pa.ArrowInvalid as error:
+            reason = str(error)
+    if table is None:
+        _complain(path, layout, reason)
+    if not table.num_rows:
+        raise DataError(str(path), "the file holds no interactions", "get it again")
+    columns = [table[layout.user], table[layout.item]]
+    if layout.integers:
+        columns = [_integers(column) for column in columns]
+    rows = Rows(
+        columns[0],
+        columns[1],
+        None if layout.rating is None else table[layout.rating].to_numpy(),
+        None if layout.time is None else _numbers(table[layout.time]),
+    )
+    if not _sound(rows, layout.integers):
+        _complain(path, layout, "an id is empty or a number isn't finite")
+    return rows
+
+
+def _integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn ids as text into int64, if all are digits; 07 is 7 there."""
+    if pa.types.is_integer(column.type):
+        return column
+    chunks = []
+    for chunk in column.chunks:
+        known = chunk.dictionary
+        if not pc.all(pc.match_substring_regex(known, "^[0-9]{1,18}$"), min_count=0).as_py():
+            return column
+        numbers = pa.DictionaryArray.from_arrays(chunk.indices, known.cast(pa.int64()))
+        chunks.append(numbers.dictionary_decode())
+    return pa.chunked_array(chunks)
+
+
+def _kinds(path: Path, layout: Layout) -> list[pa.DataType]:
+    """Types to try for the ids: whole numbers parse faster, but not all survive it."""
+    found = next((line for number, line in lines(path) if number > layout.header), "")
+    cells = dict(zip(layout.names, fields(found, layout.separator, layout.quoted), strict=False))
+    whole = all(looks_whole(cells.get(name, "")) for name in (layout.user, layout.item))
+    if whole and path.suffix != ".gz" and parses_exactly(path, layout.separator[0]):
+        return [pa.int64(), ENCODED]
+    return [ENCODED]
+
+
+def _parsed(path: Path, layout: Layout, ids: pa.DataType, time: pa.DataType) -> pa.Table:
+    names, kinds = list(layout.names), {layout.user: ids, layout.item: ids}
+    between = []
+    if len(layout.separator) == 2:
+        # Between its two characters, Arrow sees a column, which must be empty.
+        between = [f"\0{place}" for place in range(len(names) - 1)]
+        names = [each for pair in zip(names, [*between, ""], strict=True) for each in pair][:-1]
+        kinds |= {name: ENCODED for name in between}
+    kinds |= {layout.rating: pa.float64()} if layout.rating else {}
+    kinds |= {layout.time: time} if layout.time else {}
+    with opened(path):
+        table = arrow_csv.read_csv(
+            str(path),
+            arrow_csv.ReadOptions(
+                column_names=names, skip_rows=layout.header, block_size=BLOCK
+            ),
+            arrow_csv.ParseOptions(
+                delimiter=layout.separator[0], quote_char='"' if layout.quoted else False,
+                invalid_row_handler=_blank,
+            ),
+            arrow_csv.ConvertOptions(
+                column_types=kinds, include_columns=[*layout.wanted, *between],
+                null_values=[], strings_can_be_null=False,
+            ),
+        )  # fmt: skip
+    if any(c.dictionary.to_pylist() != [""] for name in between for c in table[name].chunks):
+        raise pa.ArrowInvalid("a separator is broken")
+    return table
+
+
+def _blank(row: arrow_csv.InvalidRow) -> str:
+    """Have Arrow skip lines of spaces."""
+    return "error" if row.text.strip() else "skip"
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """Return times as int64 or float64; dates in microseconds."""
+    dates = pa.types.is_timestamp(column.type)
+    return np.asarray((column.cast(pa.int64()) if dates else column).to_numpy())
+
+
+def _sound(rows: Rows, integers: bool) -> bool:
+    """Tell whether all ids and numbers are right."""
+    for numbers in (rows.ratings, rows.times):
+        if numbers is not None and numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+            return False
+    for column in (rows.users, rows.items):
+        if pa.types.is_integer(column.type):
+            ends = pc.min_max(column).as_py()
+            if integers and not 0 <= ends["min"] <= ends["max"] <= LARGEST_ID:
+                return False
+        elif integers or any(_holds_nothing(chunk.dictionary) for chunk in column.chunks):
+            return False
+    return True
+
+
+def _holds_nothing(ids: pa.Array) -> bool:
+    return bool(pc.any(pc.equal(ids, "")).as_py())
+
+
+def _complain(path: Path, layout: Layout, reason: str) -> NoReturn:
+    """Raise at the first line that breaks the format."""
+    for number, line in lines(path):
+        if number > layout.header:
+            _check(fields(line, layout.separator, layout.quoted), line, f"{path}:{number}", layout)
+    raise DataError(str(path), f"can't be read: {' '.join(reason.split())[:200]}", "mend the file")
+
+
+def _check(found: list[str], line: str, place: str, layout: Layout) -> None:
+    if len(found) != len(layout.names):
+        raise DataError(
+            place,
+            f"must hold {len(layout.names)} fields ({', '.join(layout.names)}), got {len(found)}: "
+            f"{shown(line)}",
+            "mend the line",
+        )
+    cells = dict(zip(layout.names, found, strict=True))
+    for name in (layout.user, layout.item):
+        if layout.integers:
+            read_id(cells[name], place)
+        elif not cells[name]:
+            raise DataError(place, f"{name} must hold an id, got ''", "mend the line")
+    for name in layout.wanted[2:]:
+        if not _finite(cells[name], name == layout.time):
+            kind = "a finite number" + (" or an ISO date" if name == layout.time else "")
+            raise DataError(
+                place, f"{name} must be {kind}, got {shown(cells[name])}", "mend the line"
+            )
+
+
+def _finite(text: str, dates: bool) -> bool:
+    if NUMBER.fullmatch(text):
+        return math.isfinite(float(text))
+    return dates and _date(text)
+
+
+def _date(text: str) -> bool:
+    for kind in TIMES[2:]:
+        try:
+            pa.array([text]).cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        return True
+    return False
