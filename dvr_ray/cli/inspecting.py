@@ -22,17 +22,35 @@ GUESSED = {"train.txt": "lightgcn", "data1.txt": "hetrec"}
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a sweep or of one run.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR [DIR...]", help="Folder of a sweep or a run; or of sweeps."),
+    ],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The page, FILE.html; its numbers go to FILE.json. By default DIR/report.html and "
+            "DIR/summary.json; of several sweeps comparison.html beside the first DIR.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write report.html from stored results: one self-contained page, nothing is trained.
+    """Write one self-contained page from stored results, and its numbers as JSON beside it.
 
-    Example: dvr-ray report runs/quickstart
+    Examples: dvr-ray report runs/quickstart; dvr-ray report runs/before runs/after
+
+    Several sweeps are shown side by side, differences are taken against the first. Nothing is
+    trained and no test part is looked at.
     """
-    from dvr_ray.reports.page import write_report
+    from dvr_ray.reports.page import write_comparison, write_report
 
+    if out is not None and out.suffix != ".html":
+        raise ConfigError("--out", f"must end in .html, got {out}", "its numbers go to .json")
     screen = Screen(as_json)
-    page = write_report(folder)
+    page = write_report(folders[0], out) if len(folders) == 1 else write_comparison(folders, out)
     screen.result(f"report: {page}")
     screen.json({"report": str(page)})
 
