@@ -18,8 +18,8 @@ def comparison_content(found: Comparison) -> Content:
     """Put together the page."""
     names = [compared.name for compared in found.sweeps]
     return Content(
-        title=" against ".join(names),
-        subtitle=f"{len(names)} sweeps side by side; differences are taken against {names[0]}",
+        title=" against ".join(names) if len(names) == 2 else f"{len(names)} sweeps",
+        subtitle=f"{', '.join(names)} side by side; differences are taken against {names[0]}",
         cards=tuple(_card(found, compared) for compared in found.sweeps),
         sections=(
             *_test(found),
@@ -171,9 +171,8 @@ def _aucs(found: Comparison) -> list[Section]:
             "the best plain score; within the band of chance, random scores do as well. AUCs of "
             "sweeps with other noise aren't comparable.",
             table=Table(
-                ("sweep", "best plain score", "AUC", "over seeds", "chance", "its AUC"),
+                ("sweep", "AUC of values", "over seeds", "chance", "best plain score", "its AUC"),
                 rows,
-                left=2,
             ),
         )
     ]
@@ -184,10 +183,10 @@ def _auc(compared: Compared) -> tuple[str, ...]:
     best = max(rest, key=lambda s: s.auc, default=None)
     return (
         compared.name,
-        best.name if best else "",
         short(value.auc),
         compared.auc.written(2) if compared.auc else "",
         f"{short(0.5)} ± {short(value.half_width)}",
+        best.name if best else "",
         short(best.auc) if best else "",
     )
 

@@ -92,5 +92,5 @@ def visible(text: str) -> str:
 
 
 def _axis(title: str) -> dict[str, Any]:
-    text = {"text": label(title), "font": {"size": 13}}
+    text = {"text": label(title), "font": {"size": 13}, "standoff": 10}
     return {"title": text, "automargin": True, "zeroline": False, "exponentformat": "e"}

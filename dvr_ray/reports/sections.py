@@ -54,8 +54,8 @@ def _learning(found: RunFindings, of: str) -> list[Section]:
     best = "; the dotted line is the best epoch" if found.run.result is not None else ""
     kept, compared = found.gate
     gate = (
-        " Good: the model with values lies above the keep-all control, which is trained on every "
-        f"row. Where it lies below, the gate adopts keep-all: in {kept} of {compared} reports."
+        " The model with values should lie above the keep-all control, which is trained on every "
+        f"row; where it lies below, the gate adopts keep-all, here in {kept} of {compared} reports."
     )
     return [
         Section(

@@ -48,10 +48,10 @@ def short(number: float, digits: int = 2) -> str:
 
 
 def significant(number: float, digits: int = 3) -> str:
-    """Write a number with so many digits that mean something: ``.0123``; empty for NaN."""
+    """Write a number with so many digits from its first on: ``.0123``, ``12.0``; empty for NaN."""
     if not math.isfinite(number):
         return ""
-    text = f"{number:.{digits}g}"
+    text = f"{number:#.{digits}g}".rstrip(".")
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 

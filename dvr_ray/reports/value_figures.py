@@ -18,6 +18,7 @@ __all__ = ["POINTS", "distributions", "means_by_rows", "roc"]
 BINS = 60
 POINTS = 1500
 STEPS = 12
+MANY = 1000
 
 
 def distributions(values: pd.DataFrame) -> dict[str, go.Figure]:
@@ -31,7 +32,7 @@ def roc(found: Sequence[Separation]) -> go.Figure:
     figure = blank(
         "share of planted rows above the threshold",
         "share of real rows above it",
-        height=560,
+        height=420,
         legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"},
     )
     for number, separation in enumerate(found):
@@ -66,7 +67,7 @@ def means_by_rows(side: Side) -> go.Figure:
     order = side.means.sort_values("rows", kind="stable").reset_index(drop=True)
     step = max(len(order) / POINTS, 1)
     drawn = order.iloc[np.unique(np.arange(0, len(order), step).astype(int))]
-    figure = blank(f"training rows of the {side.kind}", "mean value", height=380)
+    figure = blank(f"training rows of the {side.kind}", "mean value", height=320)
     for name, (chosen, color) in _by_planted(drawn).items():
         figure.add_trace(
             go.Scatter(
@@ -84,7 +85,7 @@ def means_by_rows(side: Side) -> go.Figure:
         figure, steps["rows"], steps["value"], f"mean over {side.kind}s with as many rows",
         THIRD, width=3, hoverinfo="skip",
     )  # fmt: skip
-    figure.update_xaxes(type="log", dtick=1 if order["rows"].max() > 30 else None)
+    figure.update_xaxes(type="log", dtick=1 if order["rows"].max() > MANY else "D2")
     figure.update_layout(showlegend=True)
     return figure
 

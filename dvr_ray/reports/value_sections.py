@@ -11,7 +11,7 @@ from dvr_ray.reports.values import QUANTILES
 
 __all__ = ["value_sections"]
 
-ENDS = 10
+ENDS = 8
 EVENLY = 3
 ROWS_WORD = {"user": "activity", "item": "popularity"}
 
@@ -72,9 +72,9 @@ def _side(side: Side, of: str) -> Section:
     word = ROWS_WORD[side.kind]
     return Section(
         f"Values by {side.kind}",
-        f"Mean value of each {side.kind}'s training rows, from {of}, against {word}. Good: a level "
-        f"line, for values that rise or fall with {word} may be a stand-in for it; points far "
-        f"below the line are {side.kind}s to look at first. {_listed(side)}",
+        f"Mean value of the training rows of each {side.kind}, from {of}, by {word}: how many rows "
+        f"it has. Good: a level line; values that rise or fall with {word} may be no more than a "
+        f"stand-in for it. Look first at {side.kind}s far below the line. {_listed(side)}",
         (Panel(value_figures.means_by_rows(side)),),
         _table(side),
     )
