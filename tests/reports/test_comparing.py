@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from reports.reading import Page
 
+from dvr_ray.config.load import dump, load_space
 from dvr_ray.errors import CheckpointError
 from dvr_ray.reports.comparing import TestRow, compare
 from dvr_ray.reports.comparison_figures import best_so_far, winners
@@ -71,9 +71,8 @@ def test_other_data_give_no_difference(pair: list[Path], fingerprint: str, why: 
 
 
 def test_another_split_gives_no_difference(pair: list[Path]) -> None:
-    space = yaml.safe_load((pair[1] / "space.yaml").read_text())
-    space["run"]["split"]["seed"] = 7
-    (pair[1] / "space.yaml").write_text(yaml.safe_dump(space))
+    path = pair[1] / "space.yaml"
+    dump(load_space(path, ["run.split.seed=7"]), path)
     assert second(pair).why == "not comparable: other split"
 
 
@@ -106,10 +105,8 @@ def test_figures_have_a_line_for_each_sweep(pair: list[Path]) -> None:
     assert [trace.name for trace in history] == ["a", "b"]
     assert (history[0].x[0], history[0].x[-1], history[0].y[-1]) == (1, 18, 0.19)
     curves = winners(found, "ndcg@20").data
-    assert [(trace.name, len(trace.x)) for trace in curves] == [
-        ("a, trial 7", 8),
-        ("b, trial 7", 8),
-    ]
+    drawn = [(trace.name, len(trace.x)) for trace in curves]
+    assert drawn == [("a, trial 7", 8), ("b, trial 7", 8)]
 
 
 def test_no_table_of_values_is_kept(pair: list[Path]) -> None:

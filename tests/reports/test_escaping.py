@@ -56,19 +56,10 @@ def test_no_script_but_the_pages_own_two(hostile: Path) -> None:
     assert not any("window.broken" in text for text in running)
     raw = (hostile / "report.html").read_text(encoding="utf-8")
     body = raw.replace(running[0], "").replace(running[1], "")
-    for text in (
-        "<script>window",
-        "<img",
-        "<b ",
-        "<i>",
-        "\u2028",
-        "\u2029",
-        "\u202e",
-        "\x00",
-        "\x1b",
-    ):
+    for text in ("<script>window", "<img", "<b ", "<i>"):
         assert text not in body
-    assert "{{" in body and "49" not in page.headings  # braces are shown, not computed
+    assert not set("\u2028\u2029\u202e\u2066\x00\x1b") & set(body)
+    assert "{{ 7 * 7 }}" in body  # braces are shown, not computed
 
 
 def test_hostile_texts_are_read_as_they_are(hostile: Path) -> None:

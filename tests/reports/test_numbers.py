@@ -117,10 +117,10 @@ def drifted(page: Page, summary: dict[str, Any], places: Places) -> list[str]:
             if len(row) > 1:  # a row of one cell says how many rows are hidden
                 missing = unknown(" ; ".join(row), [places[heading](*row), row[0]])
                 found += [f"{heading}, {row[0]}: {figure}" for figure in missing]
-    for name, text in [(card[0], " ; ".join(card)) for card in page.cards] + [
-        (fact[0], fact[1]) for fact in page.facts
-    ]:
-        found += [f"{name}: {figure}" for figure in unknown(text, few)]
+    for card in page.cards:
+        found += [f"{card[0]}: {figure}" for figure in unknown(" ; ".join(card), few)]
+    for name, text in page.facts:
+        found += [f"{name}: {figure}" for figure in unknown(text, few.get(name, few))]
     for name, note in page.notes.items():
         figures = note.rpartition("last ")[2]
         found += [f"{name}: {figure}" for figure in unknown(figures, run["monitors"][name])]
