@@ -48,7 +48,8 @@ def report(
     from dvr_ray.reports.page import write_comparison, write_report
 
     if out is not None and out.suffix != ".html":
-        raise ConfigError("--out", f"must end in .html, got {out}", "its numbers go to .json")
+        mend = "name a page FILE.html; its numbers go to FILE.json"
+        raise ConfigError("--out", f"must end in .html, got {out}", mend)
     screen = Screen(as_json)
     page = write_report(folders[0], out) if len(folders) == 1 else write_comparison(folders, out)
     screen.result(f"report: {page}")

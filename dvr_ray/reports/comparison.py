@@ -10,6 +10,7 @@ from dvr_ray.reports.comparison_figures import best_so_far, winners
 from dvr_ray.reports.digest import auc_digest, plain, summary_digest, trial_digest
 from dvr_ray.reports.parts import Card, Content, Panel, Section, Table
 from dvr_ray.reports.summary import DIGITS, short, signed, span, written
+from dvr_ray.reports.tables import FEWER, PUSHED
 
 __all__ = ["comparison_content", "comparison_digest"]
 
@@ -66,6 +67,7 @@ def _test(found: Comparison) -> list[Section]:
     if not found.test:
         return []
     first = found.sweeps[0].name
+    pushed = any(row.metric.startswith(PUSHED) for row in found.test)
     rows = tuple(
         (
             row.metric, row.sweep, row.method, row.why, str(row.found), str(row.found.count),
@@ -80,7 +82,8 @@ def _test(found: Comparison) -> list[Section]:
             f"Each sweep's winner on the test part, mean ± sd over fresh seeds. The difference "
             f"from {first} is taken seed by seed where seeds, split and data agree; then higher "
             "counts the seeds that scored higher. Good: a difference several times its sd, of one "
-            "sign in all seeds. keep-all is the same winner trained without a valuator.",
+            "sign in all seeds. keep-all is the same winner trained without a valuator."
+            + (FEWER if pushed else ""),
             table=Table(
                 ("metric", "sweep", "method", "compared", "test", "seeds", "difference", "higher",
                  "keep-all"),

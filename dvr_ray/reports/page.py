@@ -95,7 +95,7 @@ def write_comparison(folders: Sequence[Path], page: Path | None = None) -> Path:
 
 
 def write_page(content: Content, digest: dict[str, Any], page: Path, summary: Path) -> Path:
-    """Write page and numbers; where one can't be written, both stay as they were."""
+    """Write page and numbers; neither is moved into place before both are written."""
     texts = {
         summary: json.dumps(digest, indent=1, allow_nan=False) + "\n",
         page: render(content, summary.name),

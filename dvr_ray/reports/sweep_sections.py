@@ -11,7 +11,7 @@ from dvr_ray.reports.parallel import LINES, parallel
 from dvr_ray.reports.parts import Panel, Section, Table
 from dvr_ray.reports.results import CURVES, SweepResults
 from dvr_ray.reports.summary import DIGITS, short, signed, written
-from dvr_ray.reports.tables import top_trials
+from dvr_ray.reports.tables import FEWER, PUSHED, top_trials
 from dvr_ray.reports.trials import Trial
 
 __all__ = ["best_trials", "failures", "final_results", "search_sections"]
@@ -27,7 +27,7 @@ def final_results(found: SweepFindings) -> list[Section]:
     if not rows:
         return []
     methods = list(dict.fromkeys(name for row in rows for name in row.methods))
-    pushed = any(row.metric.startswith("pushed@") for row in rows)
+    pushed = any(row.metric.startswith(PUSHED) for row in rows)
     cells = tuple(
         (row.metric, *(str(row.methods.get(m, "")) for m in methods), signed(row.difference))
         for row in rows
@@ -39,12 +39,7 @@ def final_results(found: SweepFindings) -> list[Section]:
             "and keep-all, the same settings trained on every row without a valuator. These were "
             "tuned for the winner, so keep-all is no tuned baseline. Good: a difference (winner "
             "minus keep-all, seed by seed) that is several times its sd."
-            + (
-                " pushed@20 counts the items of the planted attack in a top list of 20; fewer is "
-                "better."
-                if pushed
-                else ""
-            ),
+            + (FEWER if pushed else ""),
             table=Table(("metric", *methods, "difference"), cells),
         )
     ]

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from reports.reading import Page, read
@@ -110,8 +112,6 @@ def test_a_figure_cannot_close_its_script_block() -> None:
 
 
 def test_a_value_at_chance_is_shown_as_chance(make_run: Make, tmp_path: Path) -> None:
-    import pandas as pd
-
     folder = make_run(tmp_path / "r", rows=700)
     table = pd.read_parquet(folder / "values.parquet").assign(value=0.0)
     table.to_parquet(folder / "values.parquet")
@@ -189,6 +189,31 @@ def test_the_old_page_stays_when_writing_fails(
     assert sorted(p.name for p in folder.iterdir()) == [
         "config.yaml", "metrics.jsonl", "report.html", "result.json",
     ]  # fmt: skip
+
+
+def test_a_page_about_many_rows_stays_small(make_run: Make, tmp_path: Path) -> None:
+    """30,000 users and 40,000 items: the ends are listed, 1,500 of each are drawn."""
+    folder = make_run(tmp_path / "r", rows=7, planted=False)
+    random = np.random.default_rng(2)
+    table = pd.DataFrame(
+        {
+            "user": random.integers(0, 30_000, 200_000),
+            "item": random.integers(0, 40_000, 200_000),
+            "value": random.standard_normal(200_000),
+        }
+    )
+    table["item.name"] = pd.Categorical("a rather long name of item " + table["item"].astype(str))
+    table.to_parquet(folder / "values.parquet", index=False)
+    found = read(folder)
+    empty = make_run(tmp_path / "empty")
+    read(empty)
+    grown = (folder / page.NAME).stat().st_size - (empty / page.NAME).stat().st_size
+    assert grown < 500_000
+    assert (folder / page.SUMMARY).stat().st_size < 500_000
+    assert len(found.tables["Values by item"]) == 1 + 400 + 1
+    text = " ".join(found.text.split())
+    assert "1500 of 40000 items are drawn" in text or "1500 of 39" in text
+    assert "the 200 lowest and the 200 highest are listed" in text
 
 
 def test_a_sweep_that_says_its_directions_is_reported_without_torch(
