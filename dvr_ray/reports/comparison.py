@@ -99,7 +99,8 @@ def _searches(found: Comparison) -> Section:
                "looks at test")  # fmt: skip
     return Section(
         "Searches",
-        "What each sweep was allowed and spent, and its winner's objectives on the selection part. "
+        "What each sweep was allowed and spent, and its winner's objectives on the selection part; "
+        "a winner is chosen by the first objective of its own sweep. "
         "Compare sweeps of like budgets: more trials alone give a higher best; and each look at "
         "test beyond the first makes its test results a little too good.",
         table=Table(columns, tuple(_search(found, c) for c in found.sweeps), left=2),
@@ -210,10 +211,17 @@ def _test_digest(row: TestRow) -> dict[str, Any]:
         "method": row.method,
         **summary_digest(row.found),
         "keep_all": row.control and summary_digest(row.control),
-        "difference": row.difference and summary_digest(row.difference),
+        "difference": row.difference and _difference_digest(row),
         "higher": row.better,
         "compared": row.why,
     }
+
+
+def _difference_digest(row: TestRow) -> dict[str, Any]:
+    """Without pairs, a difference of means has neither sd nor seeds."""
+    assert row.difference is not None
+    full = summary_digest(row.difference)
+    return full if row.better is not None else {"mean": full["mean"]}
 
 
 def _sweep_digest(compared: Compared) -> dict[str, Any]:

@@ -75,14 +75,17 @@ def auc_digest(separation: Separation) -> dict[str, Any]:
 
 
 def plain(content: Any) -> Any:
-    """Turn content into what JSON can hold; a number that isn't finite becomes null."""
+    """Turn content into what JSON can hold.
+
+    A number that isn't finite becomes null, and what YAML knows beyond JSON, such as dates, text.
+    """
     if isinstance(content, Mapping):
         return {str(key): plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [plain(value) for value in content]
     if isinstance(content, float) and not math.isfinite(content):
         return None
-    return content
+    return content if content is None or isinstance(content, str | int | float) else str(content)
 
 
 def _test_digest(row: FinalRow) -> dict[str, Any]:

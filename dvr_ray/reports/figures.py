@@ -30,7 +30,7 @@ ACCENT, SECOND, THIRD = "#3b7dd8", "#e08a1e", "#2a9d74"
 BAD, MUTED = "#d1495b", "#8a8f98"
 CYCLE = (ACCENT, SECOND, THIRD, "#8a63d2", BAD, "#5aa9c7", "#b07d4f", "#c26fb0")
 FEW = 9
-HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def blank(x: str = "", y: str = "", *, height: int = 360, **layout: Any) -> go.Figure:
@@ -85,8 +85,9 @@ def label(text: str) -> str:
 def visible(text: str) -> str:
     """Show characters that are unseen yet change how other text looks by their numbers.
 
-    These are control characters, line separators, and those that turn the direction of writing
-    around; the mere marks of Arabic and Hebrew (U+200E, U+200F, U+061C) stay.
+    These are control characters, line separators, halves of surrogate pairs, which no file can
+    hold, and those that turn the direction of writing around; the mere marks of Arabic and Hebrew
+    (U+200E, U+200F, U+061C) stay.
     """
     return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

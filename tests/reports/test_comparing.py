@@ -58,6 +58,9 @@ def test_other_seeds_give_an_unpaired_difference(pair: list[Path], seeds: list[i
     assert row.difference is not None
     assert str(row.difference) == ".0020"
     assert (row.better, row.why) == (None, "unpaired: other seeds")
+    write_comparison(pair)
+    stored = json.loads((pair[0].parent / "comparison.json").read_text())["test"][1]
+    assert stored["difference"] == {"mean": pytest.approx(0.002)}
 
 
 @pytest.mark.parametrize(

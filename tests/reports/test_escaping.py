@@ -36,7 +36,11 @@ def write_hostile_sweep(make_sweep: Callable[..., Path], path: Path) -> Path:
             table[column] = pd.Categorical(names[np.arange(len(table)) % len(names)])
         table = table.rename(columns={"feature.counts.0": f"feature.{HOSTILE[0]}.0"})
         table.to_parquet(run, index=False)
-    row = {"epoch": 9, "warnings": list(HOSTILE), "monitors": {HOSTILE[0]: 1.5, HOSTILE[1]: 2}}
+    row = {
+        "epoch": 9,
+        "warnings": [*HOSTILE, "half a pair: \ud800"],
+        "monitors": {HOSTILE[0]: 1.5, HOSTILE[1]: 2},
+    }
     for log in folder.glob("**/metrics.jsonl"):
         with log.open("a") as file:
             file.write(json.dumps(row | {"reward": {HOSTILE[2]: 0.5}}) + "\n")
@@ -92,5 +96,6 @@ def test_a_hostile_comparison_stays_text(
 
 def test_hidden_characters_are_shown_by_number() -> None:
     assert visible("a\u202eb\u2028c\x00d\x9f\r") == "a\\u202eb\\u2028c\\u0000d\\u009f\\u000d"
+    assert visible("\ud800") == "\\ud800"
     assert visible("שלום\u200f ok\tü\n") == "שלום\u200f ok\tü\n"
     assert label("<b>\u2066") == "&lt;b&gt;\\u2066"
