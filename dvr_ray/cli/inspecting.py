@@ -24,7 +24,7 @@ GUESSED = {"train.txt": "lightgcn", "data1.txt": "hetrec"}
 def report(
     folders: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR [DIR...]", help="Folder of a sweep or a run; or of sweeps."),
+        typer.Argument(metavar="DIR", help="Folder of a sweep or a run; or of several sweeps."),
     ],
     out: Annotated[
         Optional[Path],  # noqa: UP045
@@ -40,10 +40,10 @@ def report(
 ) -> None:
     """Write one self-contained page from stored results, and its numbers as JSON beside it.
 
-    Examples: dvr-ray report runs/quickstart; dvr-ray report runs/before runs/after
+    Example: dvr-ray report runs/quickstart
 
-    Several sweeps are shown side by side, differences are taken against the first. Nothing is
-    trained and no test part is looked at.
+    Several sweeps are shown side by side, differences are taken against the first, as in dvr-ray
+    report runs/before runs/after. Nothing is trained and no test part is looked at.
     """
     from dvr_ray.reports.page import write_comparison, write_report
 
