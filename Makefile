@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test test-all lint clean
+.PHONY: setup demo test test-all lint docs clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,11 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/python docs/generators/json_schema.py
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs
+	@echo build/docs/index.html
 
 clean:
 	rm -rf .venv runs build *.egg-info

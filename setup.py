@@ -2,12 +2,18 @@
 
 from setuptools import find_packages, setup
 
+DOCS = [
+    "sphinx>=8,<10",
+    "myst-parser>=4,<6",
+    "numpydoc>=1.8,<2",
+]
+
 setup(
     name="dvr_ray",
     version="0.1.0",
     description="Distributed tuning of recommenders whose training data are valued by DVR.",
     packages=find_packages(include=["dvr_ray", "dvr_ray.*"]),
-    package_data={"dvr_ray": ["py.typed", "reports/*.html.jinja"]},
+    package_data={"dvr_ray": ["py.typed", "reports/*.html.jinja", "config/schema.json"]},
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.4,<3",
@@ -27,7 +33,10 @@ setup(
         "filelock>=3.15,<4",
     ],
     extras_require={
+        "docs": DOCS,
         "dev": [
+            *DOCS,
+            "jsonschema>=4.23,<5",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "hypothesis>=6.100,<7",

@@ -9,9 +9,14 @@ from typing import Generic, TypeVar
 
 from dvr_ray.errors import ConfigError, nearest
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "canonical"]
 
 T = TypeVar("T")
+
+
+def canonical(name: str) -> str:
+    """Return a name in lower case; ``package.module:Class`` stays as it is."""
+    return name if ":" in name else name.lower()
 
 
 class Registry(Generic[T]):

@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from dvr_ray import __version__
-from dvr_ray.cli import inspecting, sweeping, training
+from dvr_ray.cli import doctor, inspecting, sweeping, training
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import DvrRayError
 
@@ -30,7 +30,7 @@ app = typer.Typer(
 app.command("train")(training.train)
 app.command("tune")(sweeping.tune)
 app.command("report")(inspecting.report)
-app.command("doctor")(inspecting.doctor)
+app.command("doctor")(doctor.doctor)
 data = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 data.command("describe")(inspecting.describe_data)
 app.add_typer(data, name="data")

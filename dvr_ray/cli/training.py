@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dvr_ray.cli.options import Address, AsJson, Out, Overrides, Resume, Workers
 from dvr_ray.cli.screen import Screen
+from dvr_ray.registry import canonical
 
 __all__ = ["train"]
 
@@ -106,7 +107,7 @@ def _run_group(request: Any, workers: int, address: str | None, screen: Screen) 
     connect(address, resources)
     screen.say(f"training on {workers} workers; each epoch's line is in {request.folder}")
     try:
-        return run_group(request, resources, (request.config.training.metric.lower(),))
+        return run_group(request, resources, (canonical(request.config.training.metric),))
     finally:
         disconnect()
 
@@ -118,7 +119,7 @@ class _Bar:
         self._progress, self._screen, self._metric = (
             progress,
             screen,
-            config.training.metric.lower(),
+            canonical(config.training.metric),
         )
         self._task = progress.add_task("epochs", total=config.training.epochs, shown="")
 

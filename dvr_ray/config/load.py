@@ -25,7 +25,7 @@ SECTIONS = tuple(SearchSpace.model_fields)
 
 
 def load_run(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read a run config, or the ``run`` part of a search space.
+    """Return a file's run config, or the ``run`` part of its search space.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def load_run(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def load_space(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
-    """Read a search space.
+    """Return the search space of a file.
 
     Parameters
     ----------

@@ -112,6 +112,12 @@ class ValuatorConfig(Strict):
     weight_decay: float = Field(3.0, ge=0, le=100, description="AdamW decoupled weight decay.")
     clip: float = Field(1.0, gt=0, description="Gradient norm is clipped here.")
     steps: int = Field(20, ge=1, description="Optimiser steps after each horizon.")
+    averaging: float = Field(
+        0.99,
+        ge=0,
+        lt=1,
+        description="Decay of the running mean of weights that values are read from; 0 is none.",
+    )
 
 
 class PolicyConfig(Strict):
@@ -156,12 +162,18 @@ class AdapterConfig(Strict):
     credit: Literal["scalar", "user", "user+item"] = Field("user", description="Who is paid.")
     masks: int = Field(4, ge=1, le=256, description="Masks K per horizon.")
     horizon: HorizonConfig = HorizonConfig()
-    baseline: Literal["none", "average", "leave-one-out"] = "leave-one-out"
+    baseline: Literal["none", "average", "leave-one-out"] = Field(
+        "leave-one-out", description="What is subtracted from a mask's reward: over other masks."
+    )
     users: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
         "all", description="Users per evaluation of the reward."
     )
-    exploration: Literal["independent", "directional"] = "independent"
-    estimator: Literal["natural", "score"] = "natural"
+    exploration: Literal["independent", "directional"] = Field(
+        "independent", description="directional: antithetic directions in feature space."
+    )
+    estimator: Literal["natural", "score"] = Field(
+        "natural", description="score: REINFORCE's log-probability, as in the paper."
+    )
     decay: float = Field(0.9, ge=0, lt=1, description="natural: decay of the running sums.")
     mse_weight: float = Field(0.1, ge=0, description="Weight of the worth's squared error.")
     mse_head: Literal["affine", "literal"] = Field(
@@ -189,7 +201,9 @@ class TrainingConfig(Strict):
     )
     patience: int = Field(10, ge=1, description="Reports without a better metric before stopping.")
     metric: str = Field("ndcg@20", description="Metric on validation-selection to stop on.")
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Literal["float32", "float64"] = Field(
+        "float32", description="Of models; float64 makes W workers equal one to 1e-9."
+    )
 
 
 class RunConfig(Strict):
@@ -198,9 +212,15 @@ class RunConfig(Strict):
     seed: int = Field(0, ge=0, description="Root seed of weights, negatives and masks.")
     data: DataConfig = DataConfig()
     split: SplitConfig = SplitConfig()
-    backbone: Component = Component(name="bprmf")
-    negatives: Component = Component(name="uniform")
-    method: Component = Component(name="dvr")
+    backbone: Component = Field(
+        Component(name="bprmf"), description="The recommender, with its own fields."
+    )
+    negatives: Component = Field(
+        Component(name="uniform"), description="Draws a negative item for every training row."
+    )
+    method: Component = Field(
+        Component(name="dvr"), description="Weighting of triplets; bpr keeps all alike."
+    )
     encoder: EncoderConfig = EncoderConfig()
     valuator: ValuatorConfig = ValuatorConfig()
     policy: PolicyConfig = PolicyConfig()

@@ -12,6 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from dvr_ray.config.paths import MISSING, find
 from dvr_ray.config.schema import ResourcesConfig, RunConfig, Strict
 from dvr_ray.errors import ConfigError
+from dvr_ray.registry import canonical
 
 __all__ = ["Distribution", "SearchSpace", "TuneConfig"]
 
@@ -131,8 +132,12 @@ class TuneConfig(Strict):
     final_seeds: int = Field(
         default=3, ge=0, description="Fresh seeds that the winner is retrained on."
     )
-    sampler: Literal["tpe", "random", "nsga2"] = "tpe"
-    scheduler: Literal["asha", "none"] = "asha"
+    sampler: Literal["tpe", "random", "nsga2"] = Field(
+        default="tpe", description="Optuna's sampler; nsga2 is for several objectives."
+    )
+    scheduler: Literal["asha", "none"] = Field(
+        default="asha", description="asha stops trials that lag behind; none trains all to the end."
+    )
     concurrent: int = Field(default=1, ge=1, description="Ceiling of trials at the same time.")
     seed: int = Field(default=0, ge=0, description="Seed of the sampler.")
 
@@ -146,9 +151,9 @@ class TuneConfig(Strict):
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """Names of the objectives, lower case."""
+        """Names of the objectives, as `dvr_ray.registry.canonical` writes them."""
         several = self.objective if isinstance(self.objective, tuple) else (self.objective,)
-        return tuple(name.lower() for name in several)
+        return tuple(canonical(name) for name in several)
 
 
 class SearchSpace(Strict):
@@ -161,7 +166,9 @@ class SearchSpace(Strict):
         description="For folders and tables: letters, digits, dots, dashes, underscores.",
     )
     run: RunConfig = RunConfig()
-    search: dict[str, Distribution] = Field(default_factory=dict)
+    search: dict[str, Distribution] = Field(
+        default_factory=dict, description="Fields of the run, by dotted path, and their ranges."
+    )
     tune: TuneConfig = TuneConfig()
     resources: ResourcesConfig = ResourcesConfig()
 

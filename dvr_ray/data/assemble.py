@@ -19,7 +19,7 @@ WIDTH = 60
 def assemble(
     name: str, fingerprint: str, train: np.ndarray, test: np.ndarray | None, users: np.ndarray
 ) -> Dataset:
-    """Give users and items new numbers, in the order of their ids, and keep the ids.
+    """Return users and items under new numbers, in the order of their ids, and the ids.
 
     Repeated pairs collapse; test rows that are also training rows are dropped.
 
@@ -58,7 +58,7 @@ def assemble(
 
 
 def read_id(text: str, place: str) -> int:
-    """Read one id: ASCII digits, 0 to 2^31 - 1.
+    """Return one id from a word: ASCII digits, 0 to 2^31 - 1.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def read_id(text: str, place: str) -> int:
 
 
 def shown(text: str) -> str:
-    """Quote what a file holds for a message of one line, cut where it is long.
+    """Return what a file holds, quoted for a message of one line, cut where it is long.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def cache_folder() -> Path:
 
 
 def load_dataset(config: DataConfig) -> Dataset:
-    """Load a log, from the cache where it is there.
+    """Return a log, from the cache where it is there.
 
     A damaged cache is rebuilt, and one that can't be written is done without.
 

@@ -43,7 +43,7 @@ class DatasetSummary:
 
 
 def describe(dataset: Dataset) -> DatasetSummary:
-    """Summarise a log.
+    """Return the summary of a log.
 
     Parameters
     ----------

@@ -23,6 +23,11 @@ def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
     ----------
     config : RunConfig
         Reads ``data``, ``split`` and ``encoder.features``.
+
+    Returns
+    -------
+    TrialData, SealedTest
+        What trials may see, and the test part.
     """
     # Here, since the features' statistics are slow to import and the package re-exports this.
     from dvr_ray.data.features import FEATURES, static_features

@@ -56,6 +56,11 @@ def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
     resources : ResourcesConfig
         What one trial needs.
 
+    Returns
+    -------
+    Cluster
+        What it has in all.
+
     Raises
     ------
     ResourceError
@@ -72,7 +77,9 @@ def connect(address: str | None, resources: ResourcesConfig) -> Cluster:
     options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None and "RAY_ADDRESS" not in os.environ:
         _own_token()
-        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        # "local": without it Ray would join whatever cluster `ray start` left on this machine.
+        options |= {"address": "local", "include_dashboard": False}
+        options["object_store_memory"] = OBJECT_STORE_BYTES
     else:
         options["address"] = address or os.environ["RAY_ADDRESS"]
     try:

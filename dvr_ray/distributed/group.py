@@ -43,6 +43,11 @@ def run_group(
     callbacks : sequence
         Ray Train callbacks, e.g. one that passes reports on to Tune.
 
+    Returns
+    -------
+    dict
+        The content of ``result.json``.
+
     Raises
     ------
     RunError

@@ -55,7 +55,7 @@ METRICS: Registry[Metric] = Registry("metric", "dvr_ray.metrics")
 
 
 def parse(name: str, place: str = "metric", *, also: Sequence[str] = ()) -> Metric:
-    """Make the metric that a name such as ``ndcg@20`` asks for.
+    """Return the metric that a name such as ``ndcg@20`` asks for.
 
     Parameters
     ----------

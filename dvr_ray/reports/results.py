@@ -156,7 +156,7 @@ def load(path: Path) -> SweepResults | RunResults:
 
 
 def load_sweep(path: Path) -> SweepResults:
-    """Read the folder of a sweep.
+    """Return what the folder of a sweep holds.
 
     Parameters
     ----------

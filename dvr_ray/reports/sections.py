@@ -16,7 +16,7 @@ __all__ = ["auc_card", "run_sections"]
 
 
 def run_sections(found: RunFindings, of: str) -> list[Section]:
-    """Learning, warnings, values and monitors of one run.
+    """Return learning, warnings, values and monitors of one run.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ class Trial:
 
 
 def read_trials(path: Path, objectives: Sequence[str], space: SearchSpace) -> tuple[Trial, ...]:
-    """Read ``trials.csv``.
+    """Return the trials of ``trials.csv``.
 
     Parameters
     ----------

@@ -119,6 +119,11 @@ class MetricAdapter:
             Features.
         metric : Tensor, shape (K, U)
             Metric of users under each mask, oriented so that more is better; NaN: not measured.
+
+        Returns
+        -------
+        Outcome
+            What `loss` learns from.
         """
         advantage = advantages(metric, self.config.baseline)
         credit = self._credit(advantage, rows).to(self._numerator)
@@ -149,7 +154,7 @@ class MetricAdapter:
     def loss(
         self, values: Tensor, probabilities: Tensor, rows: Tensor, columns: Tensor, outcome: Outcome
     ) -> Tensor:
-        """Sum of the estimator's loss over rows; divide by the global batch size.
+        """Return the sum of the estimator's loss over rows; divide it by the global batch size.
 
         Parameters
         ----------

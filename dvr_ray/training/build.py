@@ -82,7 +82,7 @@ def check(config: RunConfig, place: str = "run") -> None:
 def build(
     config: RunConfig, data: TrialData, collective: Collective, device: torch.device
 ) -> Parts:
-    """Make the objects of a checked run.
+    """Return the objects of a checked run.
 
     Parameters
     ----------

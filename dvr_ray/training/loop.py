@@ -32,8 +32,9 @@ from dvr_ray.training import checkpoint
 from dvr_ray.training.build import Parts, build
 from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.evaluation import Evaluator
-from dvr_ray.training.learner import EpochPlan, Learner, LossRecord
+from dvr_ray.training.learner import Learner, LossRecord
 from dvr_ray.training.planning import Planner
+from dvr_ray.training.replicas import Replicas
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.selecting import ModelSelection
@@ -81,9 +82,7 @@ class Trainer:
         self._collective, self._device = collective, device
         self._parts: Parts = build(config, data, collective, device)
         self.weighting = self._parts.weighting
-        self._main = self._parts.learner(0)
-        self._control: Learner | None = None
-        self._replicas: list[Learner] = []
+        self._replicas = Replicas(config.adapter, self._parts, len(data.train), collective)
         self._record = LossRecord(len(data.train), collective)
         self._evaluator = Evaluator(
             [data.train], {"reward": data.reward, "selection": data.selection}, collective
@@ -92,6 +91,7 @@ class Trainer:
         self._planner = Planner(config, data.train, self._parts.negatives, device)
         self._progress = Progress()
         self._notes: list[str] = []
+        self._best_valuator: dict[str, Tensor] = {}
         self._selection = ModelSelection(self._evaluator, config.training.metric, metrics)
 
     @property
@@ -149,9 +149,14 @@ class Trainer:
         return self._progress
 
     def load_best(self) -> Learner:
-        """Return the main learner with the weights of the best epoch."""
-        self._main.backbone.load_state_dict(self._selection.best)
-        return self._main
+        """Return the main learner with the weights of the best epoch; the valuator is of it too.
+
+        A valuator that doesn't stand yet at the best epoch stays as it is.
+        """
+        if self._best_valuator:
+            self.weighting.load_valuator(self._best_valuator)
+        self._replicas.main.backbone.load_state_dict(self._selection.best)
+        return self._replicas.main
 
     def value_rows(self, partitions: int = 4) -> tuple[Tensor, Tensor] | None:
         """Value every training row, averaged over random partitions into batches.
@@ -188,17 +193,20 @@ class Trainer:
                 f"the loss is {row['loss']}",
                 "lower training.lr or raise training.l2",
             )
-        self._selection.judge(row, self._main, self._control, self._progress)
+        replicas = self._replicas
+        if self._selection.judge(row, replicas.main, replicas.control, self._progress):
+            self._best_valuator = self.weighting.valuator_tensors()
         return row
 
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
         """One epoch of the main learner alone; a weighting that learns isn't asked."""
         batches = self._planner.cut("order", self._progress.epoch)
+        plan = self._planner.epoch(batches, self._progress.epoch)
         if phase == "train":
             self.weighting.begin(self._horizon(batches, self._progress.horizon))
-            self._train(self._main, 0, self._planner.epoch(batches, self._progress.epoch))
+            self._replicas.train_epoch(plan, self._record)
         else:
-            self._main.train_epoch(self._planner.epoch(batches, self._progress.epoch), self._record)
+            self._replicas.main.train_epoch(plan, self._record)
         self._progress.epoch += 1
         self._progress.horizon += 1
         return {"epoch": self._progress.epoch, "phase": phase, "loss": self._record.merge()}
@@ -217,8 +225,8 @@ class Trainer:
                 for start in range(0, len(batches), size)
             ]
         self._record.begin_selecting()
-        if self._control is None and self.config.policy.gate:
-            self._control = self._copy(self._main)
+        if self.config.policy.gate:
+            self._replicas.begin_control()
         ended = [self._run_horizon(group) for group in groups]
         monitors = ended[-1][1]
         self._progress.epoch += groups[0].epochs
@@ -235,49 +243,18 @@ class Trainer:
         number = self._progress.horizon
         horizon = self._horizon(group.batches, number)
         self.weighting.begin(horizon)
-        replicas = self._open_replicas(number)
+        self._replicas.open(number)
         for epoch in range(self._progress.epoch, self._progress.epoch + group.epochs):
             batches = self._planner.cut("order", epoch) if group.whole else group.batches
             plan = self._planner.epoch(batches, epoch if group.whole else number)
-            for replica, learner in enumerate(replicas):
-                self._train(learner, replica, plan)
-            if self._control is not None:
-                silent = LossRecord(len(self.data.train), self._collective)
-                self._control.train_epoch(plan, silent)
+            self._replicas.train_epoch(plan, self._record)
         loss = self._record.merge()
-        rewards = torch.stack([self._meter.measure(r.backbone, number) for r in replicas])
+        exploring = self._replicas.exploring
+        rewards = torch.stack([self._meter.measure(r.backbone, number) for r in exploring])
         monitors = self.weighting.end(self._horizon(group.batches, number), rewards)
-        if replicas[0] is not self._main:
-            self._main.merge(replicas)
+        self._replicas.merge()
         self._progress.horizon += 1
         return loss, monitors
-
-    def _open_replicas(self, number: int) -> list[Learner]:
-        """Return K replicas in the state that the horizon starts from."""
-        wanted = self.weighting.replicas
-        if self.config.adapter.horizon.start == "scratch":
-            return [self._parts.learner(number + 1) for _ in range(wanted)]
-        if wanted == 1:
-            return [self._main]
-        if not self._replicas:
-            self._replicas = [self._parts.learner(0) for _ in range(wanted)]
-        state = self._main.tensors()
-        for replica in self._replicas:
-            replica.load_tensors(state)
-        return self._replicas
-
-    def _train(self, learner: Learner, replica: int, plan: EpochPlan) -> None:
-        learner.train_epoch(
-            plan,
-            self._record,
-            lambda rows: self.weighting.select(replica, rows),
-            lambda losses: self.weighting.weigh(replica, losses),
-        )
-
-    def _copy(self, learner: Learner) -> Learner:
-        copy = self._parts.learner(0)
-        copy.load_tensors(learner.tensors())
-        return copy
 
     def _horizon(self, batches: list[Tensor], number: int, *counters: int) -> Horizon:
         losses = self._record.filled()
@@ -285,22 +262,20 @@ class Trainer:
 
     def _embeddings(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            return self._main.backbone.embeddings(users.to(self._device), items.to(self._device))
+            backbone = self._replicas.main.backbone
+            return backbone.embeddings(users.to(self._device), items.to(self._device))
 
     def _tensors(self) -> dict[str, Tensor]:
-        state = prefixed("main", self._main.tensors()) | prefixed("best", self._selection.best)
+        state = self._replicas.tensors() | prefixed("best", self._selection.best)
+        state |= prefixed("best valuator", self._best_valuator)
         state |= prefixed("weighting", self.weighting.tensors())
         state |= prefixed("losses", self._record.tensors())
-        if self._control is not None:
-            state |= prefixed("control", self._control.tensors())
         # safetensors refuses tensors that share memory.
         return {k: v.clone() for k, v in state.items()}
 
     def _load_tensors(self, state: dict[str, Tensor]) -> None:
-        self._main.load_tensors(under("main", state))
+        self._replicas.load_tensors(state)
         self._selection.best = under("best", state)
+        self._best_valuator = under("best valuator", state)
         self.weighting.load_tensors(under("weighting", state))
         self._record.load_tensors(under("losses", state))
-        if control := under("control", state):
-            self._control = self._parts.learner(0)
-            self._control.load_tensors(control)

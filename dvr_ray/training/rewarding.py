@@ -11,6 +11,7 @@ from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.metrics import parse
 from dvr_ray.negatives.uniform import Uniform, UniformParams
+from dvr_ray.registry import canonical
 from dvr_ray.seeding import generator, numpy_generator
 from dvr_ray.training.evaluation import Evaluator
 
@@ -32,7 +33,7 @@ class RewardMeter:
 
     def __init__(self, config: RunConfig, data: TrialData, evaluator: Evaluator) -> None:
         self._config, self._evaluator = config, evaluator
-        self._name = config.adapter.reward.lower()
+        self._name = canonical(config.adapter.reward)
         self._candidates = np.flatnonzero(data.reward.user_counts)
         self._negatives = _held_out_negatives(config.seed, data)
 

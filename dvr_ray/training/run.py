@@ -95,6 +95,7 @@ def run(
         dump(request.config, request.folder / "config.yaml")
         log.drop_after(epoch)
     progress = trainer.fit(request.folder / "checkpoints", log)
+    best = trainer.load_best()
     valued = trainer.value_rows()
     result: dict[str, Any] = {
         "status": "finished",
@@ -104,8 +105,7 @@ def run(
         "seconds": round(progress.seconds, 3),
     }
     if group.rank == 0:
-        weights = trainer.load_best().backbone.state_dict()
-        _save_weights(weights, request.folder / "model.safetensors")
+        _save_weights(best.backbone.state_dict(), request.folder / "model.safetensors")
         if valued is not None:
             table = _value_table(request.data, trainer.mean_losses(), *valued)
             _save_table(table, request.folder / "values.parquet")

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from dvr_ray.metrics import parse
+from dvr_ray.registry import canonical
 from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.evaluation import Evaluator, mean_per_user
 from dvr_ray.training.learner import Learner
@@ -31,16 +32,16 @@ class ModelSelection:
 
     def __init__(self, evaluator: Evaluator, metric: str, others: tuple[str, ...]) -> None:
         self._evaluator = evaluator
-        self._metric = metric.lower()
+        self._metric = canonical(metric)
         names = [metric, *others, *ALWAYS]
-        self._names = list(dict.fromkeys(name.lower() for name in names))
+        self._names = list(dict.fromkeys(canonical(name) for name in names))
         self._sign = 1 if parse(metric).higher_is_better else -1
         self.best: dict[str, Tensor] = {}
 
     def judge(
         self, row: dict[str, Any], main: Learner, control: Learner | None, progress: Progress
-    ) -> None:
-        """Measure, apply the gate, and update row and progress.
+    ) -> bool:
+        """Measure, apply the gate, update row and progress; tell whether it's the best so far.
 
         Parameters
         ----------
@@ -62,13 +63,15 @@ class ModelSelection:
                 selection, adopted, row["adopted"] = keep_all, control, "keep-all"
         row["selection"] = selection
         score = self._oriented(selection)
-        if progress.best is None or score > progress.best:
+        better = progress.best is None or score > progress.best
+        if better:
             progress.best, progress.best_epoch = score, progress.epoch
             progress.best_metrics, progress.stale = selection, 0
             weights = adopted.backbone.state_dict()
             self.best = {name: tensor.detach().clone() for name, tensor in weights.items()}
         else:
             progress.stale += 1
+        return better
 
     def _measure(self, learner: Learner) -> dict[str, float]:
         found = self._evaluator.per_user(learner.backbone, {"selection": self._names})

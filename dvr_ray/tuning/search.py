@@ -110,7 +110,7 @@ def make_tuner(
     budget: Budget,
     events: TrialEvents,
 ) -> Tuner:
-    """Make the tuner of a sweep, from its snapshot where there is one.
+    """Return the tuner of a sweep, from its snapshot where there is one.
 
     Parameters
     ----------

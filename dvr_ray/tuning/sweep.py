@@ -33,7 +33,7 @@ from dvr_ray.tuning.records import (
 )
 from dvr_ray.tuning.search import Budget, TrialEvents, make_tuner
 from dvr_ray.tuning.suggest import ordered
-from dvr_ray.tuning.trial import Plan, trainable, trial_folder
+from dvr_ray.tuning.trial import Plan, covering, trainable, trial_folder
 
 __all__ = ["SweepRequest", "SweepResult", "check_space", "sweep"]
 
@@ -100,6 +100,11 @@ def sweep(request: SweepRequest) -> SweepResult:
     request : SweepRequest
         Space, folder and how to tell the user.
 
+    Returns
+    -------
+    SweepResult
+        All trials, the winner and the final test.
+
     Raises
     ------
     ConfigError
@@ -124,7 +129,7 @@ def sweep(request: SweepRequest) -> SweepResult:
 def _locked(request: SweepRequest, folder: Path) -> SweepResult:
     space = request.space
     started = time.monotonic()
-    data, test = prepare(space.run)
+    data, test = prepare(covering(space))
     cluster = connect(request.address, space.resources)
     try:
         manifest = Manifest.begin(folder, space, data.fingerprint)

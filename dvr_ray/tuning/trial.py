@@ -19,7 +19,7 @@ from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.tuning.suggest import decoded
 
-__all__ = ["Plan", "trainable", "trial_folder"]
+__all__ = ["Plan", "covering", "trainable", "trial_folder"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,19 @@ class Plan:
     def config(self, values: dict[str, Any]) -> RunConfig:
         """Return the run of some suggested values."""
         return apply(self.space.run, decoded(self.space, values))
+
+
+def covering(space: SearchSpace) -> RunConfig:
+    """Return the run whose data serve every trial: with all features that any of them reads.
+
+    Features are computed once for a sweep, and not at all for a run of plain BPR.
+    """
+    features, methods = (space.search.get(name) for name in ("encoder.features", "method.name"))
+    choices = (features.choice or ()) if features else ()
+    names = [*space.run.encoder.features, *(name for choice in choices for name in choice)]
+    changes: dict[str, Any] = {"encoder.features": list(dict.fromkeys(names))}
+    valuing = [name for name in (methods.choice or ()) if name != "bpr"] if methods else []
+    return apply(space.run, changes | ({"method": {"name": valuing[0]}} if valuing else {}))
 
 
 def trial_folder(plan: Plan, config: RunConfig) -> Path:

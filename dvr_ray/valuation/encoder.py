@@ -33,7 +33,7 @@ class Encoder(nn.Module):
 def build_encoder(
     config: EncoderConfig, inputs: int, *, generator: torch.Generator, dtype: torch.dtype
 ) -> Encoder:
-    """Make the encoder that a config asks for.
+    """Return the encoder that a config asks for.
 
     Parameters
     ----------

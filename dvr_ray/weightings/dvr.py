@@ -58,7 +58,9 @@ class Dvr(Weighting):
         self._inputs = EncoderInputs(parts.data, config.encoder.features, self._dtype)
         self._net: ValuingNet | None = None
         self._policy = SelectionPolicy(config.policy)
-        self._kept = torch.zeros(config.adapter.masks, len(parts.data.train), dtype=torch.bool)
+        # K masks, and the policy's own draw.
+        rows = len(parts.data.train)
+        self._kept = torch.zeros(config.adapter.masks + 1, rows, dtype=torch.bool)
         self._drawn: _Drawn | None = None
 
     @property
@@ -76,7 +78,9 @@ class Dvr(Weighting):
         rows = torch.cat(horizon.batches)
         inputs = self._read_inputs(rows, horizon)
         values, policy = self._value(horizon, inputs)
-        self._policy.observe(values)
+        if self._taught:
+            # Scaled by their own sd, random values would select as firmly as learned ones.
+            self._policy.observe(values)
         if self.parts.config.policy.normalisation == "sigmoid":
             policy = self._policy.probabilities(values)
         seed = self.parts.config.seed
@@ -84,12 +88,13 @@ class Dvr(Weighting):
             policy, inputs, generator(seed, "directions", horizon.number)
         )
         masks = draw(odds, self.replicas, generator(seed, "policy", horizon.number))
-        self._previous = self._kept[0].clone()
-        self._kept[:, rows] = masks
+        self._previous = self._kept[-1].clone()
+        self._kept[:-1, rows] = masks
+        self._kept[-1, rows] = draw(policy, 1, generator(seed, "selection", horizon.number))[0]
         self._drawn = _Drawn(rows, inputs, values, policy, odds, masks)
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
-        """Return the rows that the replica's mask keeps."""
+        """Return the rows that the replica's mask keeps; replica K has the policy's own draw."""
         kept: Tensor = rows[self._kept[replica, rows]]
         return kept
 
@@ -108,7 +113,7 @@ class Dvr(Weighting):
             policy=drawn.policy,
             values=drawn.values,
             losses=horizon.losses[drawn.rows],
-            kept=self._kept[0][drawn.rows],
+            kept=self._kept[-1][drawn.rows],
             previous=self._previous[drawn.rows],
         )
         self._drawn = None
@@ -123,6 +128,26 @@ class Dvr(Weighting):
         scattered = torch.empty(2, len(rows), dtype=values.dtype)
         scattered[:, rows] = torch.stack([values, policy])
         return scattered[0], scattered[1]
+
+    def valuator_tensors(self) -> dict[str, Tensor]:
+        """Mean weights of the net, and the policy's scale."""
+        if self._net is None:
+            return {}
+        return prefixed("means", self._net.means()) | prefixed("policy", self._policy_tensors())
+
+    def load_valuator(self, state: dict[str, Tensor]) -> None:
+        """Restore what `valuator_tensors` gave."""
+        if self._net is not None:
+            self._net.load_means(under("means", state))
+            self._policy.load(_numbers(under("policy", state)))
+
+    def _policy_tensors(self) -> dict[str, Tensor]:
+        state = self._policy.state()
+        return {k: torch.tensor(v, dtype=torch.float64) for k, v in state.items()}
+
+    @property
+    def _taught(self) -> bool:
+        return self._net is not None and self._net.steps > 0
 
     def _read_inputs(self, rows: Tensor, horizon: Horizon) -> Tensor:
         if not self._inputs.prepared:
@@ -144,7 +169,7 @@ class Dvr(Weighting):
         with torch.no_grad():
             for rows in horizon.batches:
                 own = self._share(start, len(rows))
-                valuation = self._net(inputs[own], len(rows))
+                valuation = self._net.value(inputs[own], len(rows))
                 filled[0, own] = valuation.values.cpu()
                 filled[1, own] = self._odds(valuation).cpu()
                 start += len(rows)
@@ -194,7 +219,7 @@ class Dvr(Weighting):
         state = prefixed("adapter", self.parts.adapter.tensors()) | {"kept": self._kept}
         if self._net is not None:
             state |= prefixed("net", self._net.tensors())
-            state |= prefixed("policy", _numbers(self._policy.state()))
+            state |= prefixed("policy", self._policy_tensors())
             state |= {"inputs": self._inputs.static, "columns": torch.tensor(self._net.columns)}
         return state
 
@@ -206,8 +231,8 @@ class Dvr(Weighting):
             self._inputs.static = state["inputs"]
             self._net = self._make_net(int(state["columns"]))
             self._net.load_tensors(under("net", state))
-            self._policy.load({k: float(v) for k, v in under("policy", state).items()})
+            self._policy.load(_numbers(under("policy", state)))
 
 
-def _numbers(state: dict[str, float]) -> dict[str, Tensor]:
-    return {name: torch.tensor(value, dtype=torch.float64) for name, value in state.items()}
+def _numbers(state: dict[str, Tensor]) -> dict[str, float]:
+    return {name: float(value) for name, value in state.items()}

@@ -32,7 +32,7 @@ def valuation_monitors(
     policy, values, losses : Tensor, shape (r,)
         Probability, value and running loss of the horizon's rows.
     kept, previous : Tensor of bool, shape (r,)
-        The first mask's selection in this horizon and in the one before.
+        The policy's own draw in this horizon and in the one before.
 
     Returns
     -------

@@ -1,5 +1,9 @@
 """Encoder, HarsanyiNet and affine head with their optimiser: the part of DVR that learns.
 
+Values are read from a running mean of the weights (Polyak and Juditsky, "Acceleration of stochastic
+approximation by averaging", 1992): the reward is so noisy that the last weights turn with every
+horizon (benchmarks/lastfm_noise.py), and with them would turn the selection.
+
 The head reads the worth as ``alpha + beta v(N)``, so that the squared error against the batch's
 loss can't move the zero or the sign of the values; ``mse_head: literal`` compares v(N) itself with
 the loss, as the paper does, which pushes all values up until nearly everything is kept.
@@ -9,6 +13,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from dvr_ray.collective import Collective
 from dvr_ray.config.schema import RunConfig
@@ -60,6 +65,8 @@ class ValuingNet(nn.Module):
         self.head = nn.Parameter(torch.tensor([0.0, 1.0], dtype=dtype))
         self.to(device)
         self._optimiser = self._make_optimiser()
+        self.steps = 0
+        self.load_means(dict(self.named_parameters()))
 
     def _make_optimiser(self) -> torch.optim.AdamW:
         body = [*self.encoder.parameters(), *self.valuator.parameters()]
@@ -84,6 +91,13 @@ class ValuingNet(nn.Module):
             sample = inputs[:CALIBRATION_ROWS].to(self._device)
             self.valuator.calibrate(self.encoder(sample))
             self.head[0] = mean_loss
+        self.load_means(dict(self.named_parameters()))
+
+    def value(self, inputs: Tensor, total: int) -> Valuation:
+        """Value as `forward` does, by the running mean of the weights; no gradient."""
+        with torch.no_grad():
+            valuation: Valuation = functional_call(self, self._means, (inputs, total))
+        return valuation
 
     def forward(self, inputs: Tensor, total: int) -> Valuation:
         """Value this worker's share, inputs (b, c), of a batch of ``total`` rows."""
@@ -117,15 +131,36 @@ class ValuingNet(nn.Module):
             self._collective.sum_(parameter.grad)
         nn.utils.clip_grad_norm_(self.parameters(), self._config.valuator.clip)
         self._optimiser.step()
+        self._average()
+
+    def _average(self) -> None:
+        """Move the means towards the weights; at first they are plain means of all steps."""
+        self.steps += 1
+        rate = max(1 - self._config.valuator.averaging, 1 / self.steps)
+        for name, parameter in self.named_parameters():
+            self._means[name].lerp_(parameter.detach(), rate)
+
+    def means(self) -> dict[str, Tensor]:
+        """Return a copy of the running means of the weights."""
+        return {name: tensor.clone() for name, tensor in self._means.items()}
+
+    def load_means(self, state: dict[str, Tensor]) -> None:
+        """Restore what `means` gave."""
+        self._means = {name: t.detach().to(self._device).clone() for name, t in state.items()}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and moments for a checkpoint."""
+        """Weights, their means and moments for a checkpoint."""
         weights = {name: tensor.detach() for name, tensor in self.state_dict().items()}
-        return prefixed("weights", weights) | prefixed(
-            "optimiser", optimiser_tensors(self._optimiser)
+        return (
+            prefixed("weights", weights)
+            | prefixed("means", self._means)
+            | prefixed("optimiser", optimiser_tensors(self._optimiser))
+            | {"steps": torch.tensor(self.steps)}
         )
 
     def load_tensors(self, state: dict[str, Tensor]) -> None:
         """Restore what `tensors` gave."""
         self.load_state_dict(under("weights", state))
+        self.load_means(under("means", state))
+        self.steps = int(state["steps"])
         load_optimiser(self._optimiser, under("optimiser", state))

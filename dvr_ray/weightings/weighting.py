@@ -86,7 +86,7 @@ class Weighting(ABC):
 
     @property
     def replicas(self) -> int:
-        """Number K of backbones trained side by side in a horizon."""
+        """Number K of backbones that explore side by side in a horizon."""
         return 1
 
     @property
@@ -99,7 +99,10 @@ class Weighting(ABC):
         return
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
-        """Return those of the rows, shape (b,), that a replica trains with."""
+        """Return those of the rows, shape (b,), that a replica trains with.
+
+        Replica K, where there is one, is the model that goes on while K others explore.
+        """
         return rows
 
     def weigh(self, replica: int, losses: Tensor) -> Tensor | None:
@@ -115,12 +118,25 @@ class Weighting(ABC):
             As given to `begin`.
         rewards : Tensor, shape (K, U)
             Reward of every user under each replica, more is better; NaN where not measured.
+
+        Returns
+        -------
+        dict
+            Monitors by name, numbers or lists of them.
         """
         return {}
 
     def values(self, horizon: Horizon) -> tuple[Tensor, Tensor] | None:
         """Return value (B x Shapley) and probability of all n rows; None without a valuator."""
         return None
+
+    def valuator_tensors(self) -> dict[str, Tensor]:
+        """What `values` depends on, to be restored later; empty without a valuator."""
+        return {}
+
+    def load_valuator(self, state: dict[str, Tensor]) -> None:
+        """Restore what `valuator_tensors` gave, so that `values` says what it said then."""
+        return
 
     def tensors(self) -> dict[str, Tensor]:
         """State for a checkpoint."""

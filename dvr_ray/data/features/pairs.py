@@ -68,7 +68,7 @@ def transposed(log: Interactions) -> Interactions:
 
 
 def pair_statistics(log: Interactions, block_entries: int = BLOCK_ENTRIES) -> PairStatistics:
-    """Compute the cosines of all rows.
+    """Return the cosines of all rows.
 
     Parameters
     ----------

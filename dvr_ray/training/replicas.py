@@ -1,0 +1,108 @@
+"""The backbones of a run: the main one, K replicas that explore for a horizon, and the control.
+
+Usually replicas start from the main backbone, train on K draws of the policy, and are merged into
+it. Where they don't follow the policy, because they start from scratch or their masks are drawn in
+random directions, they only explore: the main backbone then trains on the policy's own draw.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dvr_ray.collective import Collective
+from dvr_ray.config.schema import AdapterConfig
+from dvr_ray.state import prefixed, under
+from dvr_ray.training.build import Parts
+from dvr_ray.training.learner import EpochPlan, Learner, LossRecord
+
+__all__ = ["Replicas"]
+
+
+class Replicas:
+    """Opens, trains and merges the replicas of a horizon.
+
+    Parameters
+    ----------
+    config : AdapterConfig
+        Reads exploration and the horizon's start.
+    parts : Parts
+        Makes learners; its weighting selects and weighs their rows.
+    rows : int
+        Number n of training rows.
+    collective : Collective
+        The group of workers.
+    """
+
+    def __init__(
+        self, config: AdapterConfig, parts: Parts, rows: int, collective: Collective
+    ) -> None:
+        self._scratch = config.horizon.start == "scratch"
+        self._apart = self._scratch or config.exploration == "directional"
+        self._parts, self._rows, self._collective = parts, rows, collective
+        self._kept: list[Learner] = []
+        self.main = parts.learner(0)
+        self.control: Learner | None = None
+        self.exploring: list[Learner] = [self.main]
+
+    def open(self, number: int) -> None:
+        """Put K replicas in the state that horizon ``number`` starts from."""
+        wanted = self._parts.weighting.replicas
+        if self._scratch:
+            self.exploring = [self._parts.learner(number + 1) for _ in range(wanted)]
+        elif wanted == 1 and not self._apart:
+            self.exploring = [self.main]
+        else:
+            if not self._kept:
+                self._kept = [self._parts.learner(0) for _ in range(wanted)]
+            state = self.main.tensors()
+            for replica in self._kept:
+                replica.load_tensors(state)
+            self.exploring = self._kept
+
+    def begin_control(self) -> None:
+        """Let a copy of the main backbone go on with all rows, unless one does."""
+        if self.control is None:
+            self.control = self._parts.learner(0)
+            self.control.load_tensors(self.main.tensors())
+
+    def train_epoch(self, plan: EpochPlan, record: LossRecord) -> None:
+        """Train all for one epoch; losses of those that train on the policy's draws count."""
+        for number, learner in enumerate(self.exploring):
+            self._train(learner, number, plan, self._silent() if self._apart else record)
+        if self._apart:
+            self._train(self.main, len(self.exploring), plan, record)
+        if self.control is not None:
+            self.control.train_epoch(plan, self._silent())
+
+    def merge(self) -> None:
+        """End a horizon: average the replicas into the main backbone where they follow the policy.
+
+        Replicas from scratch are let go.
+        """
+        if not self._apart and self.exploring[0] is not self.main:
+            self.main.merge(self.exploring)
+        self.exploring = [self.main]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State between horizons, for a checkpoint."""
+        state = prefixed("main", self.main.tensors())
+        return state | ({} if self.control is None else prefixed("control", self.control.tensors()))
+
+    def load_tensors(self, state: dict[str, Tensor]) -> None:
+        """Restore what `tensors` gave."""
+        self.main.load_tensors(under("main", state))
+        if control := under("control", state):
+            self.control = self._parts.learner(0)
+            self.control.load_tensors(control)
+
+    def _train(self, learner: Learner, number: int, plan: EpochPlan, record: LossRecord) -> None:
+        weighting = self._parts.weighting
+        learner.train_epoch(
+            plan,
+            record,
+            lambda rows: weighting.select(number, rows),
+            lambda losses: weighting.weigh(number, losses),
+        )
+
+    def _silent(self) -> LossRecord:
+        return LossRecord(self._rows, self._collective)

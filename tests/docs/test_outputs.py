@@ -1,0 +1,126 @@
+"""Every key that a run or a sweep writes is documented, and every documented key is written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from docs_pages import DOCS, documented, pattern
+from small_run import SMALL
+
+from dvr_ray.config.load import apply, load_space
+from dvr_ray.config.schema import RunConfig
+from dvr_ray.data.prepare import prepare
+from dvr_ray.training.checkpoint import Progress
+from dvr_ray.training.reporter import Silent
+from dvr_ray.training.run import RunRequest, read_rows, run
+from dvr_ray.training.watch import Watch
+from dvr_ray.tuning.records import Manifest, TrialRecord, write_trials
+
+PAGE = DOCS / "reference" / "outputs.md"
+# Written only by a whole sweep, or only after something went wrong.
+SWEEP_ONLY = {"order", "counts.STATUS"}
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def _compare(heading: str, found: Iterable[str], missing: Iterable[str] = ()) -> None:
+    keys, known = set(found), documented(PAGE, heading)
+    patterns = {key: pattern(key) for key in known}
+    unknown = {key for key in keys if not any(p.match(key) for p in patterns.values())}
+    assert not unknown, f"{heading}: describe these keys in {PAGE.name}"
+    unused = {key for key, p in patterns.items() if not any(map(p.match, keys))}
+    assert unused == set(missing), f"{heading}: documented, but not written"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny run that raises a warning: its worth can't fit with so large a step."""
+    folder = tmp_path_factory.mktemp("outputs") / "run"
+    config = apply(RunConfig(), SMALL | {"valuator.lr": 1.0, "valuator.weight_decay": 0.0})
+    data, _ = prepare(config)
+    run(RunRequest(config, data, folder), Silent())
+    return folder
+
+
+def test_keys_of_metrics_are_documented(folder: Path) -> None:
+    rows = read_rows(folder)
+    assert any("warnings" in row for row in rows)
+    _compare("metrics.jsonl", (key for row in rows for key in _flat(row)))
+
+
+def test_keys_of_a_result_are_documented(folder: Path) -> None:
+    result = json.loads((folder / "result.json").read_text())
+    # Names of scores hold dots.
+    scores = {f"auc.{name}" for name in result.pop("auc")}
+    _compare("result.json", {*_flat(result), *scores})
+
+
+def test_columns_of_values_are_documented(folder: Path) -> None:
+    _compare("values.parquet", pd.read_parquet(folder / "values.parquet").columns)
+
+
+def test_files_of_a_run_are_documented(folder: Path) -> None:
+    _compare("Folder of a run", (path.name for path in folder.iterdir()))
+
+
+def test_records_of_a_sweep_are_documented(folder: Path, repository: Path, tmp_path: Path) -> None:
+    space = load_space(repository / "search_spaces" / "quickstart.yaml")
+    objectives = space.tune.objectives
+    record = TrialRecord.read(0, folder, space.plain_point(), objectives)
+    write_trials([record], space, tmp_path / "trials.csv")
+    _compare("trials.csv", pd.read_csv(tmp_path / "trials.csv").columns)
+    manifest = Manifest.begin(tmp_path, space, "0123456789abcdef")
+    _compare("manifest.json", _flat(manifest.content), SWEEP_ONLY)
+
+
+def test_every_warning_is_documented() -> None:
+    """A row that breaks every limit, after reports whose loss and metric both fall."""
+    worst = {
+        "keep_rate": 0.0, "coverage": [0.5, 1.0], "dead": [1.0], "policy_spread": 0.0,
+        "entropy": 0.0, "advantage_variance": 0.0, "worth_error": 1.0, "worth_error_trivial": 0.0,
+    }  # fmt: skip
+    watch, raised = Watch(Progress()), []
+    for step in range(6):
+        row = {"monitors": worst, "loss": 1 - step / 10, "selection": {"ndcg@20": 1 - step / 10}}
+        raised += [line.partition(":")[0] for line in watch.check(row)]
+    assert sorted(raised) == sorted(documented(PAGE, "Warnings"))
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_files_and_keys_of_a_real_sweep_are_documented(repository: Path, tmp_path: Path) -> None:
+    space, out = repository / "search_spaces" / "quickstart.yaml", tmp_path / "sweep"
+    fields = [
+        "data.users=60", "data.items=50", "training.epochs=4", "training.warmup=1",
+        "adapter.masks=2", "valuator.units=4", "tune.minutes=10", "tune.final_seeds=1",
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "dvr_ray", "tune", str(space), "--out", str(out), "-n", "2"]
+    command += [word for field in fields for word in ("--set", field)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=230)
+    assert done.returncode == 0, done.stderr
+    shown = (path.name for path in out.iterdir() if not path.name.startswith("."))
+    _compare("Folder of a sweep", shown)
+    for name in ("manifest.json", "final.json"):
+        _compare(name, _flat(json.loads((out / name).read_text())))
+    _compare("trials.csv", pd.read_csv(out / "trials.csv").columns)
+
+
+def test_an_undocumented_key_is_found() -> None:
+    known = documented(PAGE, "result.json")
+    with pytest.raises(AssertionError, match="describe these keys"):
+        _compare("result.json", [*known, "surprise"])
+    with pytest.raises(AssertionError, match="not written"):
+        _compare("result.json", ["status"])
