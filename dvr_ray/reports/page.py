@@ -79,6 +79,11 @@ def write_comparison(folders: Sequence[Path], page: Path | None = None) -> Path:
     page : Path, optional
         Where the page goes; by default ``comparison.html`` beside the first folder.
 
+    Returns
+    -------
+    Path
+        The page.
+
     Raises
     ------
     CheckpointError

@@ -17,7 +17,7 @@ ROWS_WORD = {"user": "activity", "item": "popularity"}
 
 
 def value_sections(found: RunFindings, of: str) -> list[Section]:
-    """Distribution, users, items, and the ROC where noise was planted.
+    """Return distribution, users, items, and the ROC where noise was planted.
 
     Parameters
     ----------
@@ -25,6 +25,11 @@ def value_sections(found: RunFindings, of: str) -> list[Section]:
         What was measured; without values there are no sections.
     of : str
         Which run it is, for the reader: ``"trial 3"``.
+
+    Returns
+    -------
+    list of Section
+        In the order of the page.
     """
     if found.run.values is None:
         return []
