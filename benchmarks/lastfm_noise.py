@@ -28,10 +28,16 @@ NOISES = {
     "uniform": {"kind": "uniform", "share": 0.3},
 }
 FIXED = "benchmarks.fixed_score:FixedScore"
+SCRATCH = {
+    "adapter.horizon": {"epochs": 20, "start": "scratch"},
+    "adapter.masks": 8,
+    "valuator.steps": 100,
+}
 ROWS: dict[str, dict[str, Any]] = {
     "keep all (BPR)": {"method": {"name": "bpr"}},
     "mean loss": {"method": {"name": FIXED, "score": "mean loss"}},
     "mean of six features": {"method": {"name": FIXED, "score": "mean of features"}},
+    "random draws, replicas averaged": {"policy.temperature": 100.0},
     "linear valuator, user credit": {"valuator.units": 0},
     "DVR, scalar credit": {"adapter.credit": "scalar"},
     "DVR, scalar credit, directional": {
@@ -39,11 +45,12 @@ ROWS: dict[str, dict[str, Any]] = {
         "adapter.exploration": "directional",
     },
     "DVR, user+item credit": {"adapter.credit": "user+item"},
-    "DVR, user credit (default)": {},
+    "DVR, user credit": {},
+    "DVR, user credit, from scratch": SCRATCH,
     "planted rows removed by label": {"method": {"name": FIXED, "score": "planted"}},
 }
 KEEP_ALL, LINEAR = "keep all (BPR)", "linear valuator, user credit"
-DEFAULT = "DVR, user credit (default)"
+DEFAULT = "DVR, user credit"
 L2 = (0.03, 0.06, 0.1)
 RIDGES = (3.0, 30.0)
 

@@ -27,12 +27,15 @@ class EpochPlan:
 
     Parameters
     ----------
+    number : int
+        Counts epochs, or horizons where these are shorter.
     batches : list of Tensor
         Training rows of each batch.
     users, items, negatives : Tensor, shape (n,)
         Triplet of every training row, on the model's device.
     """
 
+    number: int
     batches: list[Tensor]
     users: Tensor
     items: Tensor

@@ -57,7 +57,7 @@ class Planner:
     def epoch(self, batches: list[Tensor], counter: int) -> EpochPlan:
         """Draw fresh negatives for the rows of an epoch."""
         drawn = self._negatives.sample(generator(self._seed, "negatives", counter))
-        return EpochPlan(batches, self._users, self._items, drawn.to(self._device))
+        return EpochPlan(counter, batches, self._users, self._items, drawn.to(self._device))
 
     def horizon(
         self,

@@ -70,6 +70,7 @@ class Replicas:
         for number, learner in enumerate(self.exploring):
             self._train(learner, number, plan, self._silent() if self._apart else record)
         if self._apart:
+            self._parts.weighting.redraw(plan.number)
             self._train(self.main, len(self.exploring), plan, record)
         if self.control is not None:
             self.control.train_epoch(plan, self._silent())

@@ -90,8 +90,14 @@ class Dvr(Weighting):
         masks = draw(odds, self.replicas, generator(seed, "policy", horizon.number))
         self._previous = self._kept[-1].clone()
         self._kept[:-1, rows] = masks
-        self._kept[-1, rows] = draw(policy, 1, generator(seed, "selection", horizon.number))[0]
         self._drawn = _Drawn(rows, inputs, values, policy, odds, masks)
+        self.redraw(horizon.number)
+
+    def redraw(self, counter: int) -> None:
+        """Draw from the policy for replica K."""
+        assert self._drawn is not None, "begin() comes first"
+        numbers = generator(self.parts.config.seed, "selection", counter)
+        self._kept[-1, self._drawn.rows] = draw(self._drawn.policy, 1, numbers)[0]
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
         """Return the rows that the replica's mask keeps; replica K has the policy's own draw."""

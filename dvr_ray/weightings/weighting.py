@@ -105,6 +105,16 @@ class Weighting(ABC):
         """
         return rows
 
+    def redraw(self, counter: int) -> None:
+        """Draw the rows of replica K anew: it isn't rewarded, so its draw needn't be held.
+
+        Parameters
+        ----------
+        counter : int
+            Another one for every epoch.
+        """
+        return
+
     def weigh(self, replica: int, losses: Tensor) -> Tensor | None:
         """Return weights of the selected triplets' losses, shape (b,); None is one for all."""
         return None
