@@ -22,6 +22,7 @@ PLACEHOLDERS = {
     "STATUS": r"(finished|stopped|failed)",
     "SCORE": r"(value|mean_loss|mean of features|[a-z]+\.\d+)",
     "N": r"\d+",
+    "ATTRIBUTE": r"\w+",
 }
 
 

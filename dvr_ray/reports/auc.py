@@ -7,6 +7,7 @@ suspect), every input feature alone, and the mean of all features.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,20 +79,24 @@ def separations(values: pd.DataFrame) -> list[Separation]:
     width = chance_half_width(positives, negatives)
     return [
         Separation(name, roc_auc(score, real), width, *roc_curve(score, real))
-        for name, score in _scores(values).items()
+        for name, score in _scores(values)
         if np.isfinite(score).all()
     ]
 
 
-def _scores(values: pd.DataFrame) -> dict[str, np.ndarray]:
+def _scores(values: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield one score at a time, so that only one is copied to float64."""
     features = [name for name in values if name.startswith(FEATURE)]
-    found = {"value": values["value"]}
+    yield "value", values["value"].to_numpy(dtype=float)
     if "mean_loss" in values:
-        found["mean loss"] = -values["mean_loss"]
+        yield "mean loss", -values["mean_loss"].to_numpy(dtype=float)
     if features:
-        found["mean of features"] = values[features].mean(axis=1)
-    found |= {name: values[column] for column, name in _feature_names(features).items()}
-    return {name: score.to_numpy(dtype=float) for name, score in found.items()}
+        total = np.zeros(len(values))
+        for name in features:
+            total += values[name].to_numpy(dtype=float)
+        yield "mean of features", total / len(features)
+    for column, name in _feature_names(features).items():
+        yield name, values[column].to_numpy(dtype=float)
 
 
 def _feature_names(columns: list[str]) -> dict[str, str]:

@@ -6,25 +6,20 @@ from io import StringIO
 
 from ruamel.yaml import YAML
 
+from dvr_ray.reports.findings import RunFindings, SweepFindings
+from dvr_ray.reports.parts import Card, Content
 from dvr_ray.reports.results import RunResults, SweepResults
-from dvr_ray.reports.sections import (
-    Card,
-    Content,
-    auc_card,
-    measured,
-    run_sections,
-)
-from dvr_ray.reports.summary import DIGITS, Summary, short, summarise
+from dvr_ray.reports.sections import auc_card, run_sections
+from dvr_ray.reports.summary import DIGITS, short, span
 from dvr_ray.reports.sweep_sections import best_trials, failures, final_results, search_sections
-from dvr_ray.reports.tables import CONTROL, final_rows
+from dvr_ray.reports.tables import CONTROL
 
 __all__ = ["run_content", "sweep_content"]
 
 
-def sweep_content(sweep: SweepResults) -> Content:
+def sweep_content(found: SweepFindings) -> Content:
     """Put together the page of a sweep."""
-    run = sweep.shown_run
-    found = measured(run)
+    sweep, shown = found.sweep, found.shown
     begun = f", begun {sweep.manifest.created}" if sweep.manifest.created else ""
     return Content(
         title=sweep.manifest.name,
@@ -33,15 +28,15 @@ def sweep_content(sweep: SweepResults) -> Content:
         cards=(
             *_best_cards(sweep),
             _trials_card(sweep),
-            *_test_cards(sweep),
-            *auc_card(found, _auc_over_seeds(sweep)),
+            *_test_cards(found),
+            *auc_card(shown.separations if shown else (), found.auc),
             Card("looks at test", str(sweep.manifest.looks_at_test), _looks(sweep)),
         ),
         sections=(
-            *final_results(sweep),
+            *final_results(found),
             *best_trials(sweep),
-            *search_sections(sweep),
-            *(run_sections(run, found, _which(sweep, run)) if run else []),
+            *search_sections(found),
+            *(run_sections(shown, _which(sweep, shown.run)) if shown else []),
             *failures(sweep),
         ),
         facts=_facts(sweep),
@@ -49,9 +44,9 @@ def sweep_content(sweep: SweepResults) -> Content:
     )
 
 
-def run_content(run: RunResults) -> Content:
+def run_content(found: RunFindings) -> Content:
     """Put together the page of one run."""
-    found = measured(run)
+    run = found.run
     method = run.config.get("method")
     name = method.get("name", "") if isinstance(method, dict) else ""
     best = run.result.selection if run.result else {}
@@ -61,9 +56,9 @@ def run_content(run: RunResults) -> Content:
         cards=(
             *(Card(n, short(v, DIGITS), "on selection, best epoch") for n, v in best.items()),
             _progress_card(run),
-            *auc_card(found),
+            *auc_card(found.separations),
         ),
-        sections=tuple(run_sections(run, found, "this run")),
+        sections=tuple(run_sections(found, "this run")),
         facts=(),
         config=_yaml(run),
     )
@@ -87,9 +82,10 @@ def _trials_card(sweep: SweepResults) -> Card:
     return Card("trials finished", str(counts["finished"]), others)
 
 
-def _test_cards(sweep: SweepResults) -> list[Card]:
+def _test_cards(found: SweepFindings) -> list[Card]:
     """The first objective on test, beside keep-all."""
-    for row in final_rows(sweep):
+    sweep = found.sweep
+    for row in found.final:
         method = sweep.final.method if sweep.final else ""
         if row.metric == sweep.objectives[0] and method in row.methods:
             own, control = row.methods[method], row.methods.get(CONTROL)
@@ -101,10 +97,10 @@ def _test_cards(sweep: SweepResults) -> list[Card]:
 
 def _progress_card(run: RunResults) -> Card:
     if run.result is not None:
-        return Card("epochs", str(run.result.epoch), f"finished in {_span(run.result.seconds)}")
+        return Card("epochs", str(run.result.epoch), f"finished in {span(run.result.seconds)}")
     if run.reports:
         last = run.reports[-1]
-        return Card("epochs", str(last.epoch), f"not finished after {_span(last.seconds)}")
+        return Card("epochs", str(last.epoch), f"not finished after {span(last.seconds)}")
     return Card("epochs", "0", "not finished")
 
 
@@ -115,14 +111,6 @@ def _which(sweep: SweepResults, run: RunResults) -> str:
     return f"{trial} retrained with {run.folder.name.replace('-', ' ')}"
 
 
-def _auc_over_seeds(sweep: SweepResults) -> Summary | None:
-    """AUC of the values over the retrained runs."""
-    runs = sweep.final_runs.get(sweep.final.method, ()) if sweep.final else ()
-    return summarise(
-        [run.result.auc["value"] for run in runs if run.result and "value" in run.result.auc]
-    )
-
-
 def _looks(sweep: SweepResults) -> str:
     looks = [f"{look.when}: {look.what}" for look in sweep.manifest.test_looks]
     return "; ".join(looks) or ("" if sweep.manifest.looks_at_test else "the test part is sealed")
@@ -130,23 +118,14 @@ def _looks(sweep: SweepResults) -> str:
 
 def _facts(sweep: SweepResults) -> tuple[tuple[str, str], ...]:
     manifest, budget = sweep.manifest, sweep.manifest.budget
-    allowed = [f"{budget.trials} trials"] if budget.trials is not None else []
-    allowed += [f"{budget.minutes:g} minutes"] if budget.minutes is not None else []
     return (
         ("objective", ", ".join(manifest.objectives)),
-        ("budget", f"{' or '.join(allowed) or 'unknown'}; spent {_span(budget.seconds_spent)}"),
+        ("budget", f"{budget.described}; spent {span(budget.seconds_spent)}"),
         ("seeds", ", ".join(f"{name} {seed}" for name, seed in manifest.seeds.items())),
         ("data fingerprint", manifest.data_fingerprint),
         ("search space", manifest.space_hash),
         ("versions", ", ".join(f"{name} {found}" for name, found in manifest.versions.items())),
     )
-
-
-def _span(seconds: float) -> str:
-    """Write a time: ``41 s``, ``12 min``, ``3.4 h``."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _yaml(run: RunResults) -> str:

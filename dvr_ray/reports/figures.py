@@ -7,6 +7,7 @@ Every trace is drawn as SVG: a browser without WebGL shows the whole page.
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 import plotly.graph_objects as go
@@ -21,6 +22,7 @@ __all__ = [
     "blank",
     "label",
     "line",
+    "visible",
     "whole_steps",
 ]
 
@@ -28,6 +30,7 @@ ACCENT, SECOND, THIRD = "#3b7dd8", "#e08a1e", "#2a9d74"
 BAD, MUTED = "#d1495b", "#8a8f98"
 CYCLE = (ACCENT, SECOND, THIRD, "#8a63d2", BAD, "#5aa9c7", "#b07d4f", "#c26fb0")
 FEW = 9
+HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def blank(x: str = "", y: str = "", *, height: int = 360, **layout: Any) -> go.Figure:
@@ -76,9 +79,19 @@ def whole_steps(figure: go.Figure, last: int) -> None:
 
 def label(text: str) -> str:
     """Make a text safe for plotly, which reads labels as a kind of HTML."""
-    return html.escape(text, quote=False)
+    return html.escape(visible(text), quote=False)
+
+
+def visible(text: str) -> str:
+    """Show characters that are unseen yet change how other text looks by their numbers.
+
+    These are control characters, line separators, halves of surrogate pairs, which no file can
+    hold, and those that turn the direction of writing around; the mere marks of Arabic and Hebrew
+    (U+200E, U+200F, U+061C) stay.
+    """
+    return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _axis(title: str) -> dict[str, Any]:
-    text = {"text": label(title), "font": {"size": 13}}
+    text = {"text": label(title), "font": {"size": 13}, "standoff": 10}
     return {"title": text, "automargin": True, "zeroline": False, "exponentformat": "e"}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dvr_ray.config.document import read_document
 from dvr_ray.config.load import load_space
@@ -25,6 +24,7 @@ from dvr_ray.reports.stored import (
     read_text,
 )
 from dvr_ray.reports.trials import Trial, read_trials
+from dvr_ray.reports.values import read_values
 
 __all__ = ["RunResults", "SweepResults", "load", "load_run", "load_sweep"]
 
@@ -80,7 +80,7 @@ class SweepResults:
     winner : Trial or None
         The trial that was retrained, else the best; None where nothing gave a result.
     winner_run : RunResults or None
-        The winner's run; None where its folder is gone.
+        The winner's run; None where its folder is gone. Carries its values only where it is shown.
     final : Final or None
         None where no winner was retrained.
     final_runs : dict of str to tuple of RunResults
@@ -132,6 +132,13 @@ class SweepResults:
         able = [trial for trial in self.trials if objective in trial.objectives]
         return sorted(able, key=lambda t: (order[t.status], sign * t.objectives[objective]))
 
+    def best_so_far(self, objective: str) -> tuple[list[int], list[float]]:
+        """Numbers of the comparable trials, and the best objective up to each."""
+        better = max if self.maximised(objective) else min
+        trials = [trial for trial in self.comparable if objective in trial.objectives]
+        scores = [trial.objectives[objective] for trial in trials]
+        return [trial.number for trial in trials], list(accumulate(scores, better))
+
     def maximised(self, objective: str) -> bool:
         """Whether more of an objective is better."""
         return _maximised(self.manifest, objective)
@@ -173,6 +180,9 @@ def load_sweep(path: Path) -> SweepResults:
     best = bare.ranked(manifest.objectives[0]) if manifest.objectives else []
     winner = _winner(trials, best, final)
     best_yaml = path / "best.yaml"
+    final_runs = _final_runs(path, final)
+    # One table of values is held at a time: that of the run that is shown.
+    retrained = final is not None and any(run.reports for run in final_runs.get(final.method, ()))
     shown = [*best[:CURVES], *([winner] if winner else [])]
     return SweepResults(
         folder=path,
@@ -181,9 +191,9 @@ def load_sweep(path: Path) -> SweepResults:
         trials=trials,
         curves={t.number: read_reports(_folder(path, t) / "metrics.jsonl") for t in shown},
         winner=winner,
-        winner_run=_run_if_there(_folder(path, winner)) if winner else None,
+        winner_run=_run_if_there(_folder(path, winner), not retrained) if winner else None,
         final=final,
-        final_runs=_final_runs(path, final),
+        final_runs=final_runs,
         best_yaml=read_text(best_yaml) if best_yaml.exists() else "",
     )
 
@@ -208,12 +218,12 @@ def _run(path: Path, with_values: bool) -> RunResults:
         config=_config(config) if config.exists() else {},
         reports=read_reports(path / "metrics.jsonl"),
         result=read_model(result, Result) if result.exists() else None,
-        values=_values(values) if with_values and values.exists() else None,
+        values=read_values(values) if with_values and values.exists() else None,
     )
 
 
-def _run_if_there(path: Path) -> RunResults | None:
-    return _run(path, with_values=True) if path.is_dir() else None
+def _run_if_there(path: Path, with_values: bool) -> RunResults | None:
+    return _run(path, with_values) if path.is_dir() else None
 
 
 def _final_runs(path: Path, final: Final | None) -> dict[str, tuple[RunResults, ...]]:
@@ -274,20 +284,3 @@ def _config(path: Path) -> dict[str, Any]:
         return read_document(path).content
     except ConfigError as error:
         raise CheckpointError(error.place, error.rule, error.mend) from error
-
-
-def _values(path: Path) -> pd.DataFrame:
-    """Read the columns that figures are made of."""
-    try:
-        names = [n for n in pq.read_schema(path).names if n not in ("user", "item")]
-        table = pq.read_table(path, columns=names).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            str(path), f"not a readable Parquet file ({reason})", "train this run again"
-        ) from error
-    if "value" not in table:
-        raise CheckpointError(
-            str(path), f"must have a column value, got {', '.join(names)}", "train this run again"
-        )
-    return table

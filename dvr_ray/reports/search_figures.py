@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 
 import plotly.graph_objects as go
@@ -20,7 +20,6 @@ from dvr_ray.reports.figures import (
 from dvr_ray.reports.results import SweepResults
 from dvr_ray.reports.summary import short
 from dvr_ray.reports.trials import Trial
-from dvr_ray.tuning.importance import importances
 
 __all__ = ["curves", "history", "importance", "pareto_fronts", "trial_text"]
 
@@ -53,31 +52,22 @@ def history(sweep: SweepResults, objective: str) -> go.Figure:
     return figure
 
 
-def importance(sweep: SweepResults) -> go.Figure | None:
-    """Draw what each searched field mattered for the first objective; None with too few trials."""
-    objective = sweep.objectives[0]
-    pairs = [
-        (trial.values, trial.objectives[objective])
-        for trial in sweep.comparable
-        if objective in trial.objectives
-    ]
-    found = importances(sweep.space, pairs, maximise=sweep.maximised(objective))
-    if not found:
-        return None
-    names = list(found)[::-1]
+def importance(shares: Mapping[str, float]) -> go.Figure:
+    """Draw what each searched field mattered, the most important one on top."""
+    names = list(shares)[::-1]
     figure = blank("share", height=80 + 30 * len(names))
     figure.add_trace(
         go.Bar(
-            x=[found[name] for name in names],
+            x=[shares[name] for name in names],
             y=[label(name) for name in names],
             orientation="h",
             marker={"color": ACCENT},
-            text=[short(found[name]) for name in names],
+            text=[short(shares[name]) for name in names],
             textposition="auto",
             hoverinfo="skip",
         )
     )
-    figure.update_xaxes(range=[0, 1.05 * max(found.values())])
+    figure.update_xaxes(range=[0, 1.05 * max(shares.values())])
     return figure
 
 
@@ -107,11 +97,11 @@ def curves(sweep: SweepResults, objective: str) -> go.Figure:
     return figure
 
 
-def pareto_fronts(sweep: SweepResults) -> list[go.Figure]:
+def pareto_fronts(sweep: SweepResults, front: Collection[Trial]) -> list[go.Figure]:
     """Draw every pair of objectives; none for a search of one objective."""
     trials = [t for t in sweep.comparable if all(name in t.objectives for name in sweep.objectives)]
-    front = _undominated(sweep, trials)
-    return [_pareto(trials, front, x, y) for x, y in combinations(sweep.objectives, 2)]
+    numbers = {trial.number for trial in front}
+    return [_pareto(trials, numbers, x, y) for x, y in combinations(sweep.objectives, 2)]
 
 
 def trial_text(trial: Trial) -> str:
@@ -125,14 +115,7 @@ def trial_text(trial: Trial) -> str:
 
 
 def _best_so_far(figure: go.Figure, sweep: SweepResults, objective: str) -> None:
-    better = max if sweep.maximised(objective) else min
-    best: list[float] = []
-    numbers: list[int] = []
-    for trial in sweep.comparable:
-        if objective in trial.objectives:
-            found = trial.objectives[objective]
-            best.append(better(best[-1], found) if best else found)
-            numbers.append(trial.number)
+    numbers, best = sweep.best_so_far(objective)
     if numbers:
         last = max(trial.number for trial in sweep.trials)
         line(
@@ -178,23 +161,10 @@ def _special(number: int, winner: int | None) -> tuple[str, str] | None:
     return ("trial 0, the plain run", SECOND) if number == 0 else None
 
 
-def _undominated(sweep: SweepResults, trials: Sequence[Trial]) -> set[int]:
-    """Numbers of the trials that no other one beats in every objective."""
-    signs = {name: 1 if sweep.maximised(name) else -1 for name in sweep.objectives}
-    points = {t.number: tuple(s * t.objectives[n] for n, s in signs.items()) for t in trials}
-    return {
-        number
-        for number, point in points.items()
-        if not any(
-            other != point and all(a >= b for a, b in zip(other, point, strict=True))
-            for other in points.values()
-        )
-    }
-
-
 def _pareto(trials: Sequence[Trial], front: set[int], x: str, y: str) -> go.Figure:
     figure = blank(x, y)
-    groups = {"beaten in every objective": (MUTED, False), "on the front": (ACCENT, True)}
+    # With several pairs a trial on the front may look beaten in one of them; colours still tell.
+    groups = {"beaten by another trial": (MUTED, False), "on the front": (ACCENT, True)}
     for name, (color, wanted) in groups.items():
         shown = [t for t in trials if (t.number in front) == wanted]
         figure.add_trace(

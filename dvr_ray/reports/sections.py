@@ -1,110 +1,36 @@
-"""What a page is made of, and the parts that sweeps and runs share."""
+"""The parts that the pages of sweeps and of runs share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dvr_ray.reports import run_figures
-from dvr_ray.reports.auc import Separation, separations
-from dvr_ray.reports.results import RunResults
-from dvr_ray.reports.summary import Summary, short
+from dvr_ray.reports.auc import Separation
+from dvr_ray.reports.findings import RunFindings
+from dvr_ray.reports.parts import Card, Panel, Section, Table
+from dvr_ray.reports.summary import Summary, significant
+from dvr_ray.reports.value_sections import value_sections
 
-__all__ = ["Card", "Content", "Panel", "Section", "Table", "auc_card", "measured", "run_sections"]
-
-
-@dataclass(frozen=True)
-class Card:
-    """A headline number with what it is and what to know about it."""
-
-    label: str
-    value: str
-    note: str = ""
+__all__ = ["auc_card", "run_sections"]
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A figure; ``width`` is the least it needs in pixels, beyond that it scrolls sideways."""
-
-    figure: Any
-    title: str = ""
-    note: str = ""
-    width: int = 0
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as text; the first ``left`` columns are text, the others are numbers."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    left: int = 1
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page: title, how to read it, figures and a table.
-
-    ``small`` puts the figures side by side.
-    """
-
-    title: str
-    reading: str
-    panels: tuple[Panel, ...] = ()
-    table: Table | None = None
-    small: bool = False
-
-
-@dataclass(frozen=True)
-class Content:
-    """A whole page."""
-
-    title: str
-    subtitle: str
-    cards: tuple[Card, ...]
-    sections: tuple[Section, ...]
-    facts: tuple[tuple[str, str], ...]
-    config: str
-
-
-def run_sections(run: RunResults, found: Sequence[Separation], of: str) -> list[Section]:
-    """Return learning, warnings, values, ROC where noise was planted, and monitors of one run.
+def run_sections(found: RunFindings, of: str) -> list[Section]:
+    """Return learning, warnings, values and monitors of one run.
 
     Parameters
     ----------
-    run : RunResults
-        The run.
-    found : sequence of Separation
-        Empty where nothing was planted.
+    found : RunFindings
+        What was measured of it.
     of : str
         Which run it is, for the reader: ``"trial 3"``.
     """
-    sections = [_learning(run, of)] if run.reports else []
-    sections += _warnings(run, of)
-    if run.values is not None:
-        sections.append(_values(run, of))
-    if found:
-        sections.append(_roc(found, of))
-    health = run_figures.monitors(run.reports)
-    if health:
-        sections.append(
-            Section(
-                "Health of the policy gradient",
-                f"Monitors of {of} by epoch: no variance among the masks' advantages, an entropy "
-                "near 0 or a keep rate at its bound means that the policy isn't learning.",
-                _small_panels(health),
-                small=True,
-            )
-        )
-    return sections
-
-
-def measured(run: RunResults | None) -> list[Separation]:
-    """Measure the ROC of every score of a run; none where nothing was planted."""
-    if run is None or run.values is None or not run.planted:
-        return []
-    return separations(run.values)
+    return [
+        *_learning(found, of),
+        *_warnings(found, of),
+        *value_sections(found, of),
+        *_health(found, of),
+    ]
 
 
 def auc_card(found: Sequence[Separation], over_seeds: Summary | None = None) -> list[Card]:
@@ -122,25 +48,28 @@ def auc_card(found: Sequence[Separation], over_seeds: Summary | None = None) -> 
     return [Card("AUC, real against planted", written, "; ".join(notes))]
 
 
-def _learning(run: RunResults, of: str) -> Section:
-    compared = [report.adopted for report in run.reports if report.adopted]
-    kept = compared.count("keep-all")
-    best = "; the dotted line is the best epoch" if run.result is not None else ""
+def _learning(found: RunFindings, of: str) -> list[Section]:
+    if not found.run.reports:
+        return []
+    best = "; the dotted line is the best epoch" if found.run.result is not None else ""
+    kept, compared = found.gate
     gate = (
-        " A keep-all control that lies above the model with values means that they harm: the gate "
-        f"adopted keep-all in {kept} of {len(compared)} reports."
+        " The model with values should lie above the keep-all control, which is trained on every "
+        f"row; where it lies below, the gate adopts keep-all, here in {kept} of {compared} reports."
     )
-    return Section(
-        f"Learning of {of}",
-        f"Metrics on the selection part, training loss and reward by epoch{best}."
-        + (gate if compared else ""),
-        _small_panels(run_figures.learning(run)),
-        small=True,
-    )
+    return [
+        Section(
+            f"Learning of {of}",
+            "Metrics on the selection part, training loss and reward by epoch. Good: metrics and "
+            f"reward rise and level off, the loss falls{best}." + (gate if compared else ""),
+            _small_panels(run_figures.learning(found.run)),
+            small=True,
+        )
+    ]
 
 
-def _warnings(run: RunResults, of: str) -> list[Section]:
-    rows = tuple((str(r.epoch), warning) for r in run.reports for warning in r.warnings)
+def _warnings(found: RunFindings, of: str) -> list[Section]:
+    rows = tuple((str(r.epoch), warning) for r in found.run.reports for warning in r.warnings)
     if not rows:
         return []
     return [
@@ -152,37 +81,32 @@ def _warnings(run: RunResults, of: str) -> list[Section]:
     ]
 
 
-def _values(run: RunResults, of: str) -> Section:
-    apart = (
-        "planted rows should lie further left than real ones"
-        if run.planted
-        else ("rows on the left are the ones to look at first")
-    )
-    return Section(
-        "Distribution of values",
-        f"Values (batch size times Shapley value) and probabilities of keeping of all training "
-        f"rows, from {of}: {apart}; the outermost thousandths are put in the end bins.",
-        tuple(
-            Panel(figure, name) for name, figure in run_figures.distributions(run.values).items()
-        ),
-        small=True,
-    )
+def _health(found: RunFindings, of: str) -> list[Section]:
+    figures = run_figures.monitors(found.run.reports)
+    if not figures:
+        return []
+    last = {
+        name: "last " + ", ".join(significant(number) for number in numbers)
+        for name, numbers in found.monitors.items()
+    }
+    return [
+        Section(
+            "Health of the policy gradient",
+            f"What to look at when {of} learned badly, by epoch; beside each name stands what it "
+            "is, what is good or bad, and its last value. A policy isn't learning while the masks' "
+            "rewards are alike, its entropy is near 0 or its keep rate stands at a bound.",
+            _small_panels(figures, last),
+            small=True,
+        )
+    ]
 
 
-def _roc(found: Sequence[Separation], of: str) -> Section:
-    width = found[0].half_width
-    return Section(
-        "Planted rows found",
-        f"ROC of {of}: a curve above the diagonal gives planted rows lower scores than real ones. "
-        "The learned value must beat minus the mean loss and every input feature alone; an AUC "
-        f"within {short(width, 3)} of .5 is what random scores would reach (95%) and is "
-        "called chance; one below ranks the wrong way round.",
-        (Panel(run_figures.roc(found)),),
-    )
-
-
-def _small_panels(figures: Mapping[str, Any]) -> tuple[Panel, ...]:
-    """Panels of figures by name, with what each name means."""
-    return tuple(
-        Panel(figure, name, run_figures.MEANINGS.get(name, "")) for name, figure in figures.items()
-    )
+def _small_panels(
+    figures: Mapping[str, Any], last: Mapping[str, str] | None = None
+) -> tuple[Panel, ...]:
+    """Panels of figures by name, with what each name means and its last value."""
+    notes = {
+        name: [text for text in (run_figures.MEANINGS.get(name), (last or {}).get(name)) if text]
+        for name in figures
+    }
+    return tuple(Panel(figure, name, "; ".join(notes[name])) for name, figure in figures.items())

@@ -6,6 +6,7 @@ Keys that a report doesn't show are ignored, so that results of a newer version 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -37,6 +38,13 @@ class Budget(_Stored):
     trials: int | None = None
     minutes: float | None = None
     seconds_spent: float = 0.0
+
+    @property
+    def described(self) -> str:
+        """``12 trials or 3 minutes``: whichever ends first."""
+        allowed = [f"{self.trials} trials"] if self.trials is not None else []
+        allowed += [f"{self.minutes:g} minutes"] if self.minutes is not None else []
+        return " or ".join(allowed) or "unknown"
 
 
 class Look(_Stored):
@@ -110,8 +118,22 @@ class Report(_Stored):
         kept = {} if self.keep_rate is None else {"keep_rate": self.keep_rate}
         return kept | self.monitors
 
+    @property
+    def numbers(self) -> dict[str, list[float]]:
+        """What of `health` is a finite number or a list of such."""
+        found = {name: _finite(value) for name, value in self.health.items()}
+        return {name: numbers for name, numbers in found.items() if numbers}
+
 
 StoredT = TypeVar("StoredT", bound=_Stored)
+
+
+def _finite(value: Any) -> list[float]:
+    """Read a monitor; empty where it is neither a number nor a list of numbers."""
+    entries = value if isinstance(value, list) else [value]
+    plain = [e for e in entries if isinstance(e, int | float) and not isinstance(e, bool)]
+    finite = [float(entry) for entry in plain if math.isfinite(entry)]
+    return finite if len(finite) == len(entries) else []
 
 
 def read_text(path: Path) -> str:

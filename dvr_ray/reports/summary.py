@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["DIGITS", "Summary", "short", "summarise"]
+__all__ = ["DIGITS", "Summary", "short", "signed", "significant", "span", "summarise", "written"]
 
 DIGITS = 4
 
@@ -44,3 +45,32 @@ def short(number: float, digits: int = 2) -> str:
     if text.startswith("0."):
         return text[1:]
     return f"-{text[2:]}" if text.startswith("-0.") else text
+
+
+def significant(number: float, digits: int = 3) -> str:
+    """Write a number with so many digits from its first on: ``.0123``, ``12.0``; empty for NaN."""
+    if not math.isfinite(number):
+        return ""
+    text = f"{number:#.{digits}g}".rstrip(".")
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def signed(difference: Summary | None) -> str:
+    """Write a difference with its sign, also where it is above zero; empty for None."""
+    if difference is None:
+        return ""
+    return f"+{difference}" if difference.mean > 0 else str(difference)
+
+
+def span(seconds: float) -> str:
+    """Write a time: ``41 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def written(value: object) -> str:
+    """Write a setting: floats with four digits, nothing for None."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dvr_ray.reports import search_figures
+from dvr_ray.reports.findings import SweepFindings
 from dvr_ray.reports.parallel import LINES, parallel
+from dvr_ray.reports.parts import Panel, Section, Table
 from dvr_ray.reports.results import CURVES, SweepResults
-from dvr_ray.reports.sections import Panel, Section, Table
-from dvr_ray.reports.summary import DIGITS, Summary, short
-from dvr_ray.reports.tables import final_rows, top_trials
+from dvr_ray.reports.summary import DIGITS, short, signed, written
+from dvr_ray.reports.tables import FEWER, PUSHED, top_trials
 from dvr_ray.reports.trials import Trial
 
 __all__ = ["best_trials", "failures", "final_results", "search_sections"]
@@ -20,24 +21,25 @@ STEADY = 50
 AXIS_WIDTH = 104
 
 
-def final_results(sweep: SweepResults) -> list[Section]:
+def final_results(found: SweepFindings) -> list[Section]:
     """The final test table; no section where no winner was retrained."""
-    rows = final_rows(sweep)
+    rows = found.final
     if not rows:
         return []
     methods = list(dict.fromkeys(name for row in rows for name in row.methods))
-    pushed = any(row.metric.startswith("pushed@") for row in rows)
+    pushed = any(row.metric.startswith(PUSHED) for row in rows)
     cells = tuple(
-        (row.metric, *(str(row.methods.get(m, "")) for m in methods), _signed(row.difference))
+        (row.metric, *(str(row.methods.get(m, "")) for m in methods), signed(row.difference))
         for row in rows
     )
     return [
         Section(
             "Test results",
-            "Mean ± sd over fresh seeds of the winner and of the same settings without a valuator "
-            "(keep-all); these were tuned for the winner, so the control is no tuned baseline. The "
-            "difference is taken seed by seed and counts only where it is well beyond its sd."
-            + (" Pushed items in a top list: fewer is better." if pushed else ""),
+            "Mean ± sd over fresh seeds, on the test part that the search never saw: the winner, "
+            "and keep-all, the same settings trained on every row without a valuator. These were "
+            "tuned for the winner, so keep-all is no tuned baseline. Good: a difference (winner "
+            "minus keep-all, seed by seed) that is several times its sd."
+            + (FEWER if pushed else ""),
             table=Table(("metric", *methods, "difference"), cells),
         )
     ]
@@ -51,20 +53,22 @@ def best_trials(sweep: SweepResults) -> list[Section]:
     return [
         Section(
             "Best trials",
-            "Finished trials first, by the first objective at their best epoch on the selection "
-            "part; stopped ones were trained less.",
+            "Finished trials first, ordered by the first objective at their best epoch, measured "
+            "on the selection part; stopped ones were trained less, so don't compare them with "
+            "finished ones.",
             table=_trial_table(sweep, top),
         )
     ]
 
 
-def search_sections(sweep: SweepResults) -> list[Section]:
+def search_sections(found: SweepFindings) -> list[Section]:
     """History, trade-off, parallel coordinates, importance and learning curves."""
+    sweep = found.sweep
     return [
         *_history(sweep),
-        *_pareto(sweep),
+        *_pareto(found),
         *_parallel(sweep),
-        *_importance(sweep),
+        *_importance(found),
         *_curves(sweep),
     ]
 
@@ -96,7 +100,7 @@ def _trial_table(sweep: SweepResults, trials: Sequence[Trial]) -> Table:
                 "" if t.best_epoch is None else str(t.best_epoch),
                 str(t.epochs),
                 f"{t.seconds:.1f}",
-                *(_cell(t.values.get(name)) for name in fields),
+                *(written(t.values.get(name)) for name in fields),
             )
             for t in trials
         ),
@@ -107,28 +111,32 @@ def _trial_table(sweep: SweepResults, trials: Sequence[Trial]) -> Table:
 def _history(sweep: SweepResults) -> list[Section]:
     if not sweep.trials:
         return []
-    move = "climb above" if all(map(sweep.maximised, sweep.objectives)) else "leave"
+    move = "lie above" if all(map(sweep.maximised, sweep.objectives)) else "leave"
     return [
         Section(
             "History of the search",
-            "One mark per trial in the order of the search: the line is the best finished trial "
-            f"so far (of stopped ones where none finished) and should {move} the dotted line, the "
-            "plain run of trial 0; crosses at the foot failed.",
+            "One mark per trial in the order of the search; the line is the best finished trial "
+            f"so far (of stopped ones where none finished). Good: it comes to {move} the dotted "
+            "line, the plain run of trial 0, and is level at its end; a late step says that more "
+            "trials may still pay. Crosses at the foot failed.",
             _panels(sweep, search_figures.history),
         )
     ]
 
 
-def _pareto(sweep: SweepResults) -> list[Section]:
-    fronts = search_figures.pareto_fronts(sweep)
-    if not fronts:
+def _pareto(found: SweepFindings) -> list[Section]:
+    sweep = found.sweep
+    figures = search_figures.pareto_fronts(sweep, found.front)
+    if not figures:
         return []
     return [
         Section(
             "Trade-off between objectives",
-            "Trials by their objectives: no other trial beats a blue one in all of them; "
-            "choose among these.",
-            tuple(Panel(figure) for figure in fronts),
+            "Trials by their objectives. A blue trial is on the front: no other one is as good in "
+            "all objectives and better in one, so choose among these, which the table lists. A "
+            "front of one trial means that the objectives agree.",
+            tuple(Panel(figure) for figure in figures),
+            _trial_table(sweep, found.front) if found.front else None,
         )
     ]
 
@@ -142,20 +150,21 @@ def _parallel(sweep: SweepResults) -> list[Section]:
         Section(
             "Parallel coordinates",
             "One line per trial through its settings to its objective on the right, blue for the "
-            "best and orange for the worst: where blue lines meet, a setting mattered; dotted "
-            f"lines were stopped early.{limit}",
+            "best and orange for the worst. Where blue lines meet on an axis, that setting "
+            "mattered; where they meet at its end, search further that way. Dotted lines were "
+            f"stopped early.{limit}",
             (Panel(figure, width=AXIS_WIDTH * (len(sweep.space.search) + 1)),),
         )
     ]
 
 
-def _importance(sweep: SweepResults) -> list[Section]:
+def _importance(found: SweepFindings) -> list[Section]:
+    sweep = found.sweep
     if not sweep.space.search:
         return []
-    figure = search_figures.importance(sweep)
     count = len(sweep.comparable)
     title = "Importance of hyperparameters"
-    if figure is None:
+    if not found.importances:
         return [
             Section(
                 title,
@@ -168,8 +177,9 @@ def _importance(sweep: SweepResults) -> list[Section]:
         Section(
             title,
             "Share of each field in telling the best tenth of the trials by "
-            f"{sweep.objectives[0]} from the rest (PED-ANOVA).{hint if count < STEADY else ''}",
-            (Panel(figure),),
+            f"{sweep.objectives[0]} from the rest (PED-ANOVA); all shares sum to 1. Search on in "
+            f"fields with long bars, and leave the others alone.{hint if count < STEADY else ''}",
+            (Panel(search_figures.importance(found.importances)),),
         )
     ]
 
@@ -181,8 +191,9 @@ def _curves(sweep: SweepResults) -> list[Section]:
     return [
         Section(
             "Learning curves",
-            "The objective on the selection part by epoch: short curves were stopped early; a "
-            f"winner that still climbs at its end deserves more epochs.{limit}",
+            "The objective on the selection part by epoch; short curves were stopped early. Good: "
+            "the winner is level at its end; one that still climbs deserves more epochs."
+            f"{limit}",
             _panels(sweep, search_figures.curves),
         )
     ]
@@ -194,17 +205,5 @@ def _panels(sweep: SweepResults, draw: Callable[[SweepResults, str], Any]) -> tu
     return tuple(Panel(draw(sweep, name), name if several else "") for name in sweep.objectives)
 
 
-def _signed(difference: Summary | None) -> str:
-    if difference is None:
-        return ""
-    return f"+{difference}" if difference.mean > 0 else str(difference)
-
-
 def _score(trial: Trial, objective: str) -> str:
     return short(trial.objectives[objective], DIGITS) if objective in trial.objectives else ""
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "" if value is None else str(value)

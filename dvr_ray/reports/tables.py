@@ -10,9 +10,11 @@ from dvr_ray.reports.results import SweepResults
 from dvr_ray.reports.summary import Summary, summarise
 from dvr_ray.reports.trials import Trial
 
-__all__ = ["CONTROL", "FinalRow", "final_rows", "top_trials"]
+__all__ = ["CONTROL", "FEWER", "PUSHED", "FinalRow", "final_rows", "top_trials"]
 
 CONTROL = "keep-all"
+PUSHED = "pushed@"
+FEWER = " pushed@20 counts the items of the planted attack in a top list of 20; fewer is better."
 
 
 @dataclass(frozen=True)

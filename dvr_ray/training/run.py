@@ -234,7 +234,11 @@ def _save_table(table: pd.DataFrame, path: Path) -> None:
 def _value_table(
     data: TrialData, losses: Tensor, values: Tensor, probabilities: Tensor
 ) -> pd.DataFrame:
-    """One line per training row: original ids, value, probability and what else is known."""
+    """One line per training row: original ids, value, probability and what else is known.
+
+    Attributes of users and items are columns such as ``item.category``; features are numbered
+    within their family, ``feature.counts.0``.
+    """
     columns: dict[str, Any] = {
         "user": data.user_ids[data.train.users],
         "item": data.item_ids[data.train.items],
@@ -247,7 +251,22 @@ def _value_table(
             columns[f"feature.{family}.{number}"] = block[:, number]
     if data.planted is not None and data.planted.any():
         columns["planted"] = data.planted
+    # Attributes repeat in many rows: as categories, a text is kept once.
+    for kind, attributes, numbers in (
+        ("user", data.user_table, data.train.users),
+        ("item", data.item_table, data.train.items),
+    ):
+        for name in attributes:
+            codes = pd.Categorical(attributes[name].map(_text))
+            columns[f"{kind}.{name}"] = codes[numbers]
     return pd.DataFrame(columns)
+
+
+def _text(attribute: Any) -> str | None:
+    """Write an attribute as text; several of one kind, such as tags, with commas."""
+    if isinstance(attribute, list | tuple | np.ndarray):
+        return ", ".join(map(str, attribute))
+    return None if pd.isna(attribute) else str(attribute)
 
 
 def _separation(table: pd.DataFrame) -> dict[str, Any]:

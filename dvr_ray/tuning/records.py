@@ -222,6 +222,7 @@ class Manifest:
                 "space_hash": space_hash(space),
                 "seeds": {"search": space.tune.seed, "final": []},
                 "objectives": list(space.tune.objectives),
+                "directions": {name: _direction(name) for name in space.tune.objectives},
                 "budget": {
                     "trials": space.tune.trials,
                     "minutes": space.tune.minutes,
@@ -270,6 +271,10 @@ def space_hash(space: SearchSpace) -> str:
     del content["resources"], content["tracking"]
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _direction(objective: str) -> str:
+    return "maximize" if parse(objective).higher_is_better else "minimize"
 
 
 def _now() -> str:

@@ -73,7 +73,8 @@ def test_columns_of_values_are_documented(folder: Path) -> None:
 
 
 def test_files_of_a_run_are_documented(folder: Path) -> None:
-    _compare("Folder of a run", (path.name for path in folder.iterdir()))
+    # The command line writes the log.
+    _compare("Folder of a run", [path.name for path in folder.iterdir()] + ["log.txt"])
 
 
 def test_records_of_a_sweep_are_documented(folder: Path, repository: Path, tmp_path: Path) -> None:

@@ -9,17 +9,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from reports.reading import Page, read
 
 from dvr_ray.errors import CheckpointError
 from dvr_ray.reports import page
 from dvr_ray.reports.page import figure_json, write_report
-from dvr_ray.reports.sections import Panel
+from dvr_ray.reports.parts import Panel
 
 Make = Callable[..., Path]
 HOSTILE = "<script>alert(1)</script>"
@@ -32,61 +33,13 @@ SECTIONS = [
     "Learning curves",
     "Learning of the winner, trial 7 retrained with seed 1000",
     "Distribution of values",
+    "Values by user",
+    "Values by item",
     "Planted rows found",
     "Health of the policy gradient",
     "Failed trials",
     "How this was made",
 ]
-
-
-class Page(HTMLParser):
-    """What a browser would make of the page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.scripts: list[tuple[dict[str, str | None], str]] = []
-        self.headings: list[str] = []
-        self.figures: list[str] = []
-        self.links: list[str] = []
-        self.policy = ""
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if tag not in ("meta", "link"):
-            self._open.append(tag)
-        if tag == "script":
-            self.scripts.append((found, ""))
-        if tag == "meta" and found.get("http-equiv") == "Content-Security-Policy":
-            self.policy = str(found["content"])
-        self.links += [str(found[key]) for key in ("src", "href") if key in found]
-        if "data-figure" in found:
-            self.figures.append(str(found["data-figure"]))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] == "script":
-            attrs, text = self.scripts[-1]
-            self.scripts[-1] = (attrs, text + data)
-        elif self._open and self._open[-1] == "h2":
-            self.headings.append(data)
-        elif self._open and self._open[-1] != "style":
-            self.text += f"{data} "
-
-    def json(self) -> dict[str, Any]:
-        return {
-            str(attrs["id"]): json.loads(text)
-            for attrs, text in self.scripts
-            if attrs.get("type") == "application/json"
-        }
-
-
-def read(folder: Path) -> Page:
-    return Page(write_report(folder).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +67,7 @@ def test_headline_numbers_stand_on_top(sweep_page: Page) -> None:
 def test_every_figure_has_its_data(sweep_page: Page) -> None:
     found = sweep_page.json()
     assert sorted(found) == sorted(sweep_page.figures)
-    assert len(found) == 4 + 3 + 2 + 1 + 6
+    assert len(found) == 4 + 3 + 2 + 2 + 1 + 6
     assert all(figure["data"] for figure in found.values())
 
 
@@ -159,8 +112,6 @@ def test_a_figure_cannot_close_its_script_block() -> None:
 
 
 def test_a_value_at_chance_is_shown_as_chance(make_run: Make, tmp_path: Path) -> None:
-    import pandas as pd
-
     folder = make_run(tmp_path / "r", rows=700)
     table = pd.read_parquet(folder / "values.parquet").assign(value=0.0)
     table.to_parquet(folder / "values.parquet")
@@ -182,12 +133,12 @@ def test_warnings_of_a_run_are_shown_as_text(make_run: Make, tmp_path: Path) -> 
 def test_a_run_has_a_page(make_run: Make, tmp_path: Path) -> None:
     found = read(make_run(tmp_path / "myrun", rows=300, planted=False))
     assert found.headings == [
-        "Learning of this run", "Distribution of values", "Health of the policy gradient",
+        "Learning of this run", "Distribution of values", "Values by user", "Values by item",
+        "Health of the policy gradient",
     ]  # fmt: skip
     text = " ".join(found.text.split())
     assert "myrun One run of method dvr" in text
-    assert "The gate adopted" not in text
-    assert "the gate adopted keep-all in 1 of 6 reports" in text
+    assert "the gate adopts keep-all, here in 1 of 6 reports" in text
     assert "lr: 0.005" in text
 
 
@@ -238,6 +189,31 @@ def test_the_old_page_stays_when_writing_fails(
     assert sorted(p.name for p in folder.iterdir()) == [
         "config.yaml", "metrics.jsonl", "report.html", "result.json",
     ]  # fmt: skip
+
+
+def test_a_page_about_many_rows_stays_small(make_run: Make, tmp_path: Path) -> None:
+    """30,000 users and 40,000 items: the ends are listed, 1,500 of each are drawn."""
+    folder = make_run(tmp_path / "r", rows=7, planted=False)
+    random = np.random.default_rng(2)
+    table = pd.DataFrame(
+        {
+            "user": random.integers(0, 30_000, 200_000),
+            "item": random.integers(0, 40_000, 200_000),
+            "value": random.standard_normal(200_000),
+        }
+    )
+    table["item.name"] = pd.Categorical("a rather long name of item " + table["item"].astype(str))
+    table.to_parquet(folder / "values.parquet", index=False)
+    found = read(folder)
+    empty = make_run(tmp_path / "empty")
+    read(empty)
+    grown = (folder / page.NAME).stat().st_size - (empty / page.NAME).stat().st_size
+    assert grown < 500_000
+    assert (folder / page.SUMMARY).stat().st_size < 500_000
+    assert len(found.tables["Values by item"]) == 1 + 400 + 1
+    text = " ".join(found.text.split())
+    assert "1500 of 40000 items are drawn" in text or "1500 of 39" in text
+    assert "the 200 lowest and the 200 highest are listed" in text
 
 
 def test_a_sweep_that_says_its_directions_is_reported_without_torch(

@@ -39,8 +39,10 @@ def test_values_shown_are_those_of_the_winner_retrained(stored_sweep: Path) -> N
     assert run.planted
 
 
-def test_only_one_seed_keeps_its_values_in_memory(stored_sweep: Path) -> None:
-    runs = load_sweep(stored_sweep).final_runs["dvr"]
+def test_only_one_run_keeps_its_values_in_memory(stored_sweep: Path) -> None:
+    sweep = load_sweep(stored_sweep)
+    assert sweep.winner_run is not None and sweep.winner_run.values is None
+    runs = sweep.final_runs["dvr"]
     assert [run.values is not None for run in runs] == [True, False, False]
 
 
@@ -164,7 +166,12 @@ def test_either_kind_of_folder_is_told_apart(
         ("trials/hash07/metrics.jsonl", b"\xff\n", "metrics.jsonl", "UTF-8, got byte 0xff"),
         ("trials/hash07/result.json", "", "result.json", "not valid JSON"),
         ("trials/hash07/config.yaml", "a: [", "config.yaml", "not valid YAML"),
-        ("trials/hash07/values.parquet", "no", "values.parquet", "not a readable Parquet file"),
+        (
+            "final/hash07/dvr/seed-1000/values.parquet",
+            "no",
+            "values.parquet",
+            "not a readable Parquet file",
+        ),
     ],
 )
 def test_a_damaged_sweep_names_place_and_value(

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from dvr_ray.reports.auc import separations
 from dvr_ray.reports.results import RunResults, load_run
-from dvr_ray.reports.run_figures import distributions, learning, monitors, roc
+from dvr_ray.reports.run_figures import learning, monitors
 from dvr_ray.reports.stored import Report
 
 
@@ -56,40 +53,3 @@ def test_monitors_that_are_not_finite_leave_a_gap() -> None:
     found = monitors(reports)
     assert list(found) == ["a"]
     assert list(found["a"].data[0].x) == [1, 3]
-
-
-def test_histograms_are_shares_of_planted_and_real_rows(run: RunResults) -> None:
-    assert run.values is not None
-    real, planted = distributions(run.values)["value"].data
-    assert (real.name, planted.name) == ("real, 771 rows", "planted, 129 rows")
-    assert sum(real.y) == pytest.approx(1)
-    assert sum(planted.y) == pytest.approx(1)
-    centre = [np.dot(bars.x, bars.y) for bars in (planted, real)]
-    means = run.values.groupby("planted")["value"].mean()
-    assert centre == pytest.approx([means[True], means[False]], abs=0.05)
-
-
-def test_without_planted_rows_there_is_one_histogram() -> None:
-    table = pd.DataFrame({"value": [1.0, 2.0, np.nan], "planted": [False] * 3})
-    found = distributions(table)
-    assert list(found) == ["value"]
-    (bars,) = found["value"].data
-    assert bars.name == "all rows, 2 rows"
-    assert sum(bars.y) == pytest.approx(1)
-
-
-def test_equal_values_give_one_bar() -> None:
-    (bars,) = distributions(pd.DataFrame({"value": [0.5] * 10}))["value"].data
-    assert sorted(bars.y)[-2:] == [0, 1]
-
-
-def test_the_roc_names_every_auc_and_calls_chance_chance(run: RunResults) -> None:
-    assert run.values is not None
-    table = run.values.assign(**{"feature.flat.0": 0.0})
-    names = [trace.name for trace in roc(separations(table)).data]
-    assert names[0] == f"value: {separations(table)[0].auc:.2f}".replace(" 0.", " .")
-    assert [name.split(":")[0] for name in names] == [
-        "value", "mean loss", "mean of features", "agreement", "overlap", "counts.0",
-        "counts.1", "flat", "chance",
-    ]  # fmt: skip
-    assert names[7] == "flat: chance (.50 ± .05)"

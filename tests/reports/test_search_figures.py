@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dvr_ray.reports.findings import find_sweep
 from dvr_ray.reports.results import SweepResults, load_sweep
 from dvr_ray.reports.search_figures import curves, history, importance, pareto_fronts
 
@@ -71,7 +72,7 @@ def test_stopped_trials_count_only_where_none_finished(
     sweep = load_sweep(folder)
     assert len(sweep.comparable) == 16
     assert traces(history(sweep, "ndcg@20"))["best so far"].y[-1] == 0.19
-    assert importance(sweep) is not None
+    assert find_sweep(sweep).importances
 
 
 def test_the_plain_run_is_a_level_line(sweep: SweepResults) -> None:
@@ -93,9 +94,7 @@ def test_the_winners_curve_stands_out(sweep: SweepResults) -> None:
 
 def test_importance_shows_shares_most_important_on_top(sweep: SweepResults) -> None:
     """The objective was made from valuator.lr; bars are drawn from below."""
-    figure = importance(sweep)
-    assert figure is not None
-    bars = figure.data[0]
+    bars = importance(find_sweep(sweep).importances).data[0]
     assert bars.y[-1] == "valuator.lr"
     assert list(bars.x) == sorted(bars.x)
     assert sum(bars.x) == pytest.approx(1)
@@ -104,17 +103,18 @@ def test_importance_shows_shares_most_important_on_top(sweep: SweepResults) -> N
 def test_importance_needs_four_finished_trials(
     make_sweep: Callable[..., Path], tmp_path: Path
 ) -> None:
-    assert importance(load_sweep(make_sweep(tmp_path / "s", trials=3, final=False))) is None
+    sweep = load_sweep(make_sweep(tmp_path / "s", trials=3, final=False))
+    assert find_sweep(sweep).importances == {}
 
 
 def test_no_trial_beats_one_on_the_front(make_sweep: Callable[..., Path], tmp_path: Path) -> None:
     names = ("ndcg@20", "recall@20")
     sweep = load_sweep(make_sweep(tmp_path / "s", objectives=names, final=False))
-    (figure,) = pareto_fronts(sweep)
+    (figure,) = pareto_fronts(sweep, find_sweep(sweep).front)
     found = traces(figure)
     on_front = found["on the front"]
     front = set(zip(on_front.x, on_front.y, strict=True))
-    beaten = found["beaten in every objective"]
+    beaten = found["beaten by another trial"]
     below = set(zip(beaten.x, beaten.y, strict=True))
     assert front and below
     assert len(front | below) == 13
@@ -126,8 +126,9 @@ def test_no_trial_beats_one_on_the_front(make_sweep: Callable[..., Path], tmp_pa
 def test_three_objectives_give_three_pairs(make_sweep: Callable[..., Path], tmp_path: Path) -> None:
     names = ("ndcg@20", "recall@20", "ndcg@5")
     sweep = load_sweep(make_sweep(tmp_path / "s", objectives=names, final=False))
-    assert len(pareto_fronts(sweep)) == 3
+    assert len(pareto_fronts(sweep, find_sweep(sweep).front)) == 3
 
 
 def test_one_objective_has_no_front(sweep: SweepResults) -> None:
-    assert pareto_fronts(sweep) == []
+    assert find_sweep(sweep).front == ()
+    assert pareto_fronts(sweep, ()) == []

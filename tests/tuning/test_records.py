@@ -103,6 +103,7 @@ def test_optuna_opens_the_mirror(tmp_path: Path) -> None:
 def test_numbers_and_looks_last(tmp_path: Path) -> None:
     manifest = Manifest.begin(tmp_path, SPACE, "data")
     assert [manifest.number(name) for name in ("a", "b", "a")] == [0, 1, 0]
+    assert manifest.content["directions"] == dict.fromkeys(SPACE.tune.objectives, "maximize")
     manifest.look_at_test("winner a")
     manifest.spend(2.5)
     again = Manifest.begin(tmp_path, SPACE, "data")
