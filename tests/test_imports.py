@@ -11,7 +11,7 @@ import pytest
 
 LAYERS = [
     {"errors"},
-    {"registry", "seeding", "collective", "state"},
+    {"registry", "seeding", "collective", "state", "files"},
     {"config"},
     {"data"},
     {"valuation", "metrics"},

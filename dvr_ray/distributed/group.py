@@ -16,7 +16,8 @@ import torch
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import DvrRayError, RunError
-from dvr_ray.training.run import RunRequest, finished, run
+from dvr_ray.training.run import RunRequest, run
+from dvr_ray.training.stored import finished
 
 __all__ = ["run_group"]
 

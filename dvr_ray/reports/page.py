@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from plotly.offline import get_plotlyjs
 
 from dvr_ray import __version__
 from dvr_ray.errors import CheckpointError
+from dvr_ray.files import placed
 from dvr_ray.reports.contents import run_content, sweep_content
 from dvr_ray.reports.results import SweepResults, load
 from dvr_ray.reports.sections import Content, Panel
@@ -50,12 +50,10 @@ def write_report(path: Path) -> Path:
     results = load(path)
     content = sweep_content(results) if isinstance(results, SweepResults) else run_content(results)
     page = path / NAME
-    temporary = path / f".{NAME}.{os.getpid()}"
     try:
-        temporary.write_text(render(content), encoding="utf-8", newline="\n")
-        temporary.replace(page)
+        with placed(page) as temporary:
+            temporary.write_text(render(content), encoding="utf-8", newline="\n")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CheckpointError(
             str(page), f"can't be written ({error.strerror})", "check the folder's rights and space"
         ) from error

@@ -14,7 +14,7 @@ models selects better is adopted, so a selection that harms is never what the ru
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from dvr_ray.training.build import Parts, build
 from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.learner import EpochPlan, Learner, LossRecord
-from dvr_ray.training.planning import Planner
+from dvr_ray.training.planning import Group, Planner
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.selecting import ModelSelection
@@ -41,15 +41,6 @@ from dvr_ray.training.watch import Watch
 from dvr_ray.weightings import Horizon
 
 __all__ = ["Trainer"]
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Rows of one horizon and how they are walked."""
-
-    batches: list[Tensor]
-    epochs: int
-    whole: bool
 
 
 class Trainer:
@@ -113,7 +104,9 @@ class Trainer:
             self._load_tensors(stored.tensors)
         return self._progress.epoch
 
-    def fit(self, folder: Path, reporter: Reporter) -> Progress:
+    def fit(
+        self, folder: Path, reporter: Reporter, log: Callable[[dict[str, Any]], None] | None = None
+    ) -> Progress:
         """Train to the end.
 
         Parameters
@@ -122,6 +115,8 @@ class Trainer:
             Checkpoints are written here by worker 0.
         reporter : Reporter
             Takes a row after every horizon. Its ``warnings`` are lines for the user.
+        log : callable, optional
+            Takes the same row before the checkpoint that goes with it is written.
 
         Returns
         -------
@@ -142,11 +137,15 @@ class Trainer:
             row["seconds"] = round(self._progress.seconds, 3)
             if found := self._notes + watch.check(row):
                 row["warnings"], self._notes = found, []
-            saved = None
-            if self._collective.rank == 0:
-                saved = checkpoint.save(folder, self._progress, self._tensors(), self.identity)
-            reporter.report(row, saved)
+            if log is not None:
+                log(row)
+            reporter.report(row, self._saved(folder))
         return self._progress
+
+    def _saved(self, folder: Path) -> Path | None:
+        if self._collective.rank > 0:
+            return None
+        return checkpoint.save(folder, self._progress, self._tensors(), self.identity)
 
     def load_best(self) -> Learner:
         """Return the main learner with the weights of the best epoch."""
@@ -205,20 +204,11 @@ class Trainer:
 
     def _bilevel(self) -> dict[str, Any]:
         """One horizon over all rows, or one epoch of horizons of a few batches each."""
-        horizon = self.config.adapter.horizon
-        batches = self._planner.cut("partition", self._progress.horizon)
-        if horizon.batches is None:
-            left = self.config.training.epochs - self._progress.epoch
-            groups = [_Group(batches, min(horizon.epochs, left), True)]
-        else:
-            size = horizon.batches
-            groups = [
-                _Group(batches[start : start + size], 1, False)
-                for start in range(0, len(batches), size)
-            ]
+        groups = self._planner.groups(self._progress.horizon, self._progress.epoch)
         self._record.begin_selecting()
         if self._control is None and self.config.policy.gate:
-            self._control = self._copy(self._main)
+            self._control = self._parts.learner(0)
+            self._control.load_tensors(self._main.tensors())
         ended = [self._run_horizon(group) for group in groups]
         monitors = ended[-1][1]
         self._progress.epoch += groups[0].epochs
@@ -231,7 +221,7 @@ class Trainer:
             "monitors": monitors,
         }
 
-    def _run_horizon(self, group: _Group) -> tuple[float, dict[str, Any]]:
+    def _run_horizon(self, group: Group) -> tuple[float, dict[str, Any]]:
         number = self._progress.horizon
         horizon = self._horizon(group.batches, number)
         self.weighting.begin(horizon)
@@ -242,8 +232,7 @@ class Trainer:
             for replica, learner in enumerate(replicas):
                 self._train(learner, replica, plan)
             if self._control is not None:
-                silent = LossRecord(len(self.data.train), self._collective)
-                self._control.train_epoch(plan, silent)
+                self._control.train_epoch(plan, LossRecord(len(self.data.train), self._collective))
         loss = self._record.merge()
         rewards = torch.stack([self._meter.measure(r.backbone, number) for r in replicas])
         monitors = self.weighting.end(self._horizon(group.batches, number), rewards)
@@ -273,11 +262,6 @@ class Trainer:
             lambda rows: self.weighting.select(replica, rows),
             lambda losses: self.weighting.weigh(replica, losses),
         )
-
-    def _copy(self, learner: Learner) -> Learner:
-        copy = self._parts.learner(0)
-        copy.load_tensors(learner.tensors())
-        return copy
 
     def _horizon(self, batches: list[Tensor], number: int, *counters: int) -> Horizon:
         losses = self._record.filled()

@@ -7,6 +7,8 @@ without training.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from filelock import FileLock
+from safetensors.torch import load_file
 from torch import Tensor
 
 from dvr_ray.backbones import Backbone
@@ -22,15 +25,16 @@ from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import dump
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
-from dvr_ray.errors import CheckpointError
+from dvr_ray.files import clear_leftovers, placed
 from dvr_ray.metrics.auc import roc_auc
 from dvr_ray.training.build import build
-from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.checkpoint import write_json, write_tensors
 from dvr_ray.training.evaluation import Evaluator, mean_per_user
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Reporter
+from dvr_ray.training.stored import drop_after, finished, read_rows
 
-__all__ = ["RunRequest", "finished", "read_rows", "run", "test_metrics"]
+__all__ = ["RunRequest", "run", "test_metrics"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,16 @@ class RunRequest:
         Where it writes.
     metrics : tuple of str
         Metrics to measure on validation-selection in any case.
+    replay : bool
+        Whether a run that goes on reports its earlier rows again, for a searcher that must know
+        them all.
     """
 
     config: RunConfig
     data: TrialData
     folder: Path
     metrics: tuple[str, ...] = ()
+    replay: bool = False
 
 
 def run(
@@ -80,21 +88,50 @@ def run(
         The content of ``result.json``.
     """
     group = collective or OneProcess()
-    done = finished(request.folder)
-    if done is not None:
-        for row in read_rows(request.folder):
+    with _alone(request.folder, group):
+        done = finished(request.folder)
+        if done is not None:
+            _replay(request.folder, done["epoch"], reporter)
+            return done
+        return _train(request, reporter, group, device or torch.device("cpu"))
+
+
+@contextmanager
+def _alone(folder: Path, group: Collective) -> Iterator[None]:
+    """Hold the run's folder: workers of a killed driver may go on for some seconds."""
+    if group.rank > 0:
+        group.sum_(torch.zeros(1))
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".run.lock"):
+        clear_leftovers(folder)
+        clear_leftovers(folder / "checkpoints")
+        group.sum_(torch.zeros(1))
+        yield
+
+
+def _replay(folder: Path, epoch: int, reporter: Reporter) -> None:
+    """Report what was trained before, for whoever must know every row."""
+    for row in read_rows(folder):
+        if row["epoch"] <= epoch:
             reporter.report(row, None)
-        return done
-    trainer = Trainer(
-        request.config, request.data, group, device or torch.device("cpu"), request.metrics
-    )
-    log = _Log(request.folder, reporter, group.rank == 0)
-    epoch = trainer.resume(request.folder / "checkpoints")
+
+
+def _train(
+    request: RunRequest, reporter: Reporter, group: Collective, device: torch.device
+) -> dict[str, Any]:
+    trainer = Trainer(request.config, request.data, group, device, request.metrics)
+    folder = request.folder
+    epoch = trainer.resume(folder / "checkpoints")
     if group.rank == 0:
-        request.folder.mkdir(parents=True, exist_ok=True)
-        dump(request.config, request.folder / "config.yaml")
-        log.drop_after(epoch)
-    progress = trainer.fit(request.folder / "checkpoints", log)
+        (folder / "failure.json").unlink(missing_ok=True)
+        dump(request.config, folder / "config.yaml")
+        drop_after(folder, epoch)
+    if request.replay:
+        _replay(folder, epoch, reporter)
+    log = _Log(folder / "metrics.jsonl") if group.rank == 0 else None
+    progress = trainer.fit(folder / "checkpoints", reporter, log)
     valued = trainer.value_rows()
     result: dict[str, Any] = {
         "status": "finished",
@@ -104,47 +141,14 @@ def run(
         "seconds": round(progress.seconds, 3),
     }
     if group.rank == 0:
-        weights = trainer.load_best().backbone.state_dict()
-        _save_weights(weights, request.folder / "model.safetensors")
+        write_tensors(folder / "model.safetensors", trainer.load_best().backbone.state_dict())
         if valued is not None:
             table = _value_table(request.data, trainer.mean_losses(), *valued)
-            _save_table(table, request.folder / "values.parquet")
+            with placed(folder / "values.parquet") as temporary:
+                table.to_parquet(temporary, index=False)
             result |= _separation(table)
-        write_json(request.folder / "result.json", result)
+        write_json(folder / "result.json", result)
     return result
-
-
-def finished(folder: Path) -> dict[str, Any] | None:
-    """Return the result of a finished run, None where there is none.
-
-    Raises
-    ------
-    CheckpointError
-        If ``result.json`` is damaged.
-    """
-    path = folder / "result.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            str(path), f"can't be read ({error})", "delete it to train this run again"
-        ) from error
-    return found
-
-
-def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``metrics.jsonl``; a torn last line is left out."""
-    rows = []
-    path = folder / "metrics.jsonl"
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-    return rows
 
 
 def load_backbone(config: RunConfig, data: TrialData, folder: Path) -> Backbone:
@@ -193,33 +197,18 @@ test_metrics.__test__ = False  # type: ignore[attr-defined]  # not a test, whate
 
 
 class _Log:
-    """Appends rows to ``metrics.jsonl`` and passes them on."""
+    """Appends rows to ``metrics.jsonl``, the one file that grows in place.
 
-    def __init__(self, folder: Path, reporter: Reporter, writes: bool) -> None:
-        self._path, self._reporter, self._writes = folder / "metrics.jsonl", reporter, writes
+    A row is written before its epoch's checkpoint: rows beyond the newest checkpoint are dropped
+    when a run goes on, but a missing one couldn't be brought back.
+    """
 
-    def drop_after(self, epoch: int) -> None:
-        """Drop rows that were logged after the epoch that the run goes on from."""
-        rows = [row for row in read_rows(self._path.parent) if row["epoch"] <= epoch]
-        self._path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-    def report(self, row: dict[str, Any], saved: Path | None) -> None:
-        if self._writes:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        self._reporter.report(row, saved)
-
-
-def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
-    temporary = path.with_name(f".{path.name}")
-    save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, temporary)
-    temporary.replace(path)
-
-
-def _save_table(table: pd.DataFrame, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}")
-    table.to_parquet(temporary, index=False)
-    temporary.replace(path)
+    def __call__(self, row: dict[str, Any]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
 
 
 def _value_table(

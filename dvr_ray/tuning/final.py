@@ -12,7 +12,8 @@ from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.errors import RunError
 from dvr_ray.training.checkpoint import write_json
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, finished, run, test_metrics
+from dvr_ray.training.run import RunRequest, run, test_metrics
+from dvr_ray.training.stored import finished
 from dvr_ray.tuning.records import Manifest, TrialRecord
 from dvr_ray.tuning.trial import Plan
 

@@ -26,7 +26,7 @@ from dvr_ray.config.space import SearchSpace
 from dvr_ray.errors import CheckpointError
 from dvr_ray.metrics import parse
 from dvr_ray.training.checkpoint import write_json
-from dvr_ray.training.run import finished, read_rows
+from dvr_ray.training.stored import finished, read_rows
 
 __all__ = ["Manifest", "TrialRecord", "mirror_study", "pareto", "write_trials"]
 
@@ -118,9 +118,8 @@ def write_trials(records: Sequence[TrialRecord], space: SearchSpace, path: Path)
     ]
     columns = ["trial", "folder", "status", "epochs", "seconds", *objectives, "best_epoch", "error"]
     columns += [f"config.{name}" for name in space.search]
-    temporary = path.with_name(f".{path.name}")
-    pd.DataFrame(lines, columns=columns).to_csv(temporary, index=False)
-    temporary.replace(path)
+    with placed(path) as temporary:
+        pd.DataFrame(lines, columns=columns).to_csv(temporary, index=False)
 
 
 def pareto(records: Sequence[TrialRecord], objectives: tuple[str, ...]) -> list[TrialRecord]:

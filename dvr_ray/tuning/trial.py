@@ -98,7 +98,7 @@ def _run_sharded(request: Any, plan: Plan) -> None:
     from ray.tune.integration.ray_train import TuneReportCallback
 
     from dvr_ray.distributed.group import run_group
-    from dvr_ray.training.run import finished, read_rows
+    from dvr_ray.training.stored import finished, read_rows
 
     objectives = plan.space.tune.objectives
     if finished(request.folder) is not None:
