@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dvr_ray.cli.options import Address, AsJson, Out, Overrides, Resume, Workers
 from dvr_ray.cli.screen import Screen
+from dvr_ray.files import claimed, visible
 
 __all__ = ["train"]
 
@@ -38,17 +39,9 @@ def train(
     check(run_config, str(config))
     folder = out or Path("runs") / config.stem
     _check_folder(folder, run_config, resume)
-
-    from dvr_ray.data.prepare import prepare
-    from dvr_ray.training.run import RunRequest
-
-    data, _ = prepare(run_config)
-    screen.say(
-        f"{data.name}: {len(data.train)} training rows, {data.train.num_users} users, "
-        f"{data.train.num_items} items; results in {folder}"
-    )
-    request = RunRequest(run_config, data, folder)
-    result = _run(request, workers or 1, address, screen)
+    with claimed(folder):
+        _check_folder(folder, run_config, resume)
+        result = _prepare_and_run(run_config, folder, workers or 1, address, screen)
     if as_json:
         screen.json(result)
         return
@@ -60,16 +53,34 @@ def train(
     screen.result(f"best epoch {result['best_epoch']} of {result['epoch']}, results in {folder}")
 
 
+def _prepare_and_run(
+    run_config: Any, folder: Path, workers: int, address: str | None, screen: Screen
+) -> dict[str, Any]:
+    from dvr_ray.data.prepare import prepare
+    from dvr_ray.training.run import RunRequest
+
+    data, _ = prepare(run_config)
+    screen.say(
+        f"{data.name}: {len(data.train)} training rows, {data.train.num_users} users, "
+        f"{data.train.num_items} items; results in {folder}"
+    )
+    return _run(RunRequest(run_config, data, folder), workers, address, screen)
+
+
 def _check_folder(folder: Path, run_config: Any, resume: bool) -> None:
     """Refuse a folder with other content, or with this run unless it is to be resumed."""
     from dvr_ray.config.load import config_hash, load_run
     from dvr_ray.errors import ConfigError
 
-    if not folder.exists() or not any(folder.iterdir()):
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(str(folder), "must be a folder, got a file", "use another --out")
+    if not folder.exists() or not visible(folder):
         return
     if not (folder / "config.yaml").exists():
         raise ConfigError(
-            str(folder), "the folder isn't empty and holds no run", "use another --out"
+            str(folder),
+            f"the folder isn't empty and holds no run, got {visible(folder)[0]}",
+            "use another --out",
         )
     if config_hash(load_run(folder / "config.yaml")) != config_hash(run_config):
         raise ConfigError(str(folder), "holds another run", "use another --out")

@@ -7,7 +7,9 @@ of `OneProcess`. A group that loses a worker is restarted and goes on from the n
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,9 @@ import torch
 
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.errors import DvrRayError, RunError
+from dvr_ray.errors import DivergedError, DvrRayError, RunError
 from dvr_ray.training.run import RunRequest, run
-from dvr_ray.training.stored import finished
+from dvr_ray.training.stored import Failure, finished, note_failure, read_failure
 
 __all__ = ["run_group"]
 
@@ -57,6 +59,9 @@ def run_group(
     if done is not None:
         return done
     request.folder.mkdir(parents=True, exist_ok=True)
+    storage = request.folder / "ray-train"
+    # The run's own checkpoints are what it goes on from. Train's files may be torn by a kill.
+    shutil.rmtree(storage, ignore_errors=True)
     gpu = resources.gpus_per_worker > 0
     each = {"CPU": resources.cpus_per_worker} | ({"GPU": resources.gpus_per_worker} if gpu else {})
     # NCCL refuses two ranks on one GPU.
@@ -75,7 +80,7 @@ def run_group(
         torch_config=TorchConfig(backend=backend, timeout_s=TIMEOUT_SECONDS),
         run_config=RunConfig(
             name=request.folder.name,
-            storage_path=str((request.folder / "ray-train").resolve()),
+            storage_path=str(storage.resolve()),
             callbacks=list(callbacks),
             failure_config=FailureConfig(max_failures=RESTARTS),
         ),
@@ -86,7 +91,9 @@ def run_group(
         raise RunError(str(request.folder), _cause(error), "see the log of Ray Train") from error
     result = finished(request.folder)
     if result is None:
-        raise RunError(str(request.folder), "the workers ended without a result", "train it again")
+        failure = read_failure(request.folder) or Failure("the workers ended without a result")
+        kind = DivergedError if failure.final else RunError
+        raise kind(str(request.folder), failure.cause)
     return result
 
 
@@ -121,12 +128,20 @@ def _worker(*, data: Any, request: RunRequest, objectives: tuple[str, ...], thre
 
     torch.set_num_threads(threads)
     held: TrialData = ray.get(data)
-    whole = RunRequest(request.config, held, request.folder, request.metrics)
-    run(whole, TrainReporter(objectives), TorchCollective(), ray.train.torch.get_device())
+    try:
+        run(
+            replace(request, data=held),
+            TrainReporter(objectives),
+            TorchCollective(),
+            ray.train.torch.get_device(),
+        )
+    except DvrRayError as error:
+        # Raised on, Train would take it for a lost worker and start the group anew.
+        note_failure(request.folder, Failure.of(error))
 
 
 def _without_data(request: RunRequest) -> RunRequest:
-    return RunRequest(request.config, None, request.folder.resolve(), request.metrics)  # type: ignore[arg-type]
+    return replace(request, data=None, folder=request.folder.resolve())  # type: ignore[arg-type]
 
 
 def _cause(error: BaseException) -> str:

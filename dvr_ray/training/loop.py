@@ -26,7 +26,7 @@ from dvr_ray.collective import Collective
 from dvr_ray.config.load import config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.errors import RunError
+from dvr_ray.errors import DivergedError
 from dvr_ray.state import prefixed, under
 from dvr_ray.training import checkpoint
 from dvr_ray.training.build import Parts, build
@@ -125,7 +125,7 @@ class Trainer:
 
         Raises
         ------
-        RunError
+        DivergedError
             If the loss is no longer finite.
         """
         watch = Watch(self._progress)
@@ -182,7 +182,7 @@ class Trainer:
         else:
             row = self._bilevel()
         if not np.isfinite(row["loss"]):
-            raise RunError(
+            raise DivergedError(
                 f"epoch {self._progress.epoch}",
                 f"the loss is {row['loss']}",
                 "lower training.lr or raise training.l2",

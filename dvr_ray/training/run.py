@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import dump
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
+from dvr_ray.errors import CheckpointError
 from dvr_ray.files import clear_leftovers, placed
 from dvr_ray.metrics.auc import roc_auc
 from dvr_ray.training.build import build
@@ -154,7 +156,15 @@ def _train(
 def load_backbone(config: RunConfig, data: TrialData, folder: Path) -> Backbone:
     """Rebuild the best backbone of a finished run, on the CPU."""
     learner = build(config, data, OneProcess(), torch.device("cpu")).learner(0)
-    learner.backbone.load_state_dict(load_file(folder / "model.safetensors"))
+    path = folder / "model.safetensors"
+    try:
+        learner.backbone.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            str(path),
+            f"can't be read ({' '.join(str(error).split())[:200]})",
+            f"delete {folder} to train this run again",
+        ) from error
     return learner.backbone
 
 

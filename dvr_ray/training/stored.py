@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dvr_ray.errors import CheckpointError, DvrRayError
+from dvr_ray.errors import CheckpointError, DivergedError, DvrRayError
 from dvr_ray.files import placed
 from dvr_ray.training.checkpoint import write_json
 
@@ -25,18 +25,18 @@ class Failure:
     cause : str
         In one line.
     final : bool
-        Whether training it again would fail again: a rule of ours was broken, as by a loss that is
-        no longer finite. Lost processes, a full disk or somebody's component may be mended.
+        Whether training it again would fail again, as with a loss that is no longer finite. Lost
+        processes, a full disk or somebody's component may be mended.
     """
 
     cause: str
-    final: bool
+    final: bool = False
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """Describe an exception: its own message, or its kind and the message's first line."""
         if isinstance(error, DvrRayError):
-            return cls(str(error), True)
+            return cls(str(error), isinstance(error, DivergedError))
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         kind = type(error).__name__
         return cls(f"{kind}: {lines[0]}" if lines else kind, False)
