@@ -61,8 +61,8 @@ def clear_leftovers(folder: Path) -> None:
 def claimed(folder: Path) -> Iterator[None]:
     """Hold a folder against other processes; the claim ends with this process, however it ends.
 
-    The folder is made if need be. Where the work fails before it has written anything, a folder
-    that was made here is removed.
+    The folder is made if need be. Where the work fails before it has written anything, what was
+    made here is removed.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def claimed(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # slow to import, and most of the package needs none
 
-    fresh = not folder.exists()
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     lock = folder / ".lock"
     try:
@@ -85,7 +85,7 @@ def claimed(folder: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                if fresh and not visible(folder):
+                if made and not visible(folder):
                     lock.unlink(missing_ok=True)
     except Timeout as error:
         raise ConfigError(
@@ -94,6 +94,6 @@ def claimed(folder: Path) -> Iterator[None]:
             "wait for it, or use another --out",
         ) from error
     finally:
-        if fresh:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        with contextlib.suppress(OSError):
+            for path in made:
+                path.rmdir()

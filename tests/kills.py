@@ -35,7 +35,7 @@ SPACE: dict[str, Any] = {
 def moments(name: str) -> random.Random:
     """Random moments; the seed is printed, and taken from DVR_RAY_KILL_SEED to replay a failure."""
     seed = os.environ.get("DVR_RAY_KILL_SEED") or str(random.SystemRandom().randrange(10**6))
-    print(f"{name}: DVR_RAY_KILL_SEED={seed}")
+    sys.stdout.write(f"{name}: DVR_RAY_KILL_SEED={seed}\n")
     return random.Random(f"{seed}/{name}")
 
 
@@ -133,14 +133,23 @@ class Family:
         """Processes whose command line holds a text."""
         return [pid for pid, name in self.look().items() if part in name]
 
-    def all_gone(self, seconds: float = 40) -> bool:
-        """Whether all that was seen ends in time, and leaves no shared memory."""
+    def survivors(self, seconds: float = 30, agents: bool = True) -> list[str]:
+        """Processes that were seen and don't end in time, and shared memory that stays.
+
+        Ray's two agents wait a minute for a server that was killed; ``agents`` says whether to wait
+        for them.
+        """
         deadline = time.monotonic() + seconds
-        while any(born and _born(pid) == born for pid, born in self._seen.items()):
+        while alive := self._alive(agents):
             if time.monotonic() > deadline:
-                return False
+                return alive
             time.sleep(0.1)
-        return not any(Path(name).exists() for name in self._shared)
+        return [name for name in self._shared if Path(name).exists()]
+
+    def _alive(self, agents: bool) -> list[str]:
+        same = [pid for pid, born in self._seen.items() if born and _born(pid) == born]
+        names = [f"{pid} {_name(pid).strip()}" for pid in same]
+        return [name for name in names if agents or not name.endswith("Agent")]
 
 
 def _parent(entry: Path) -> int:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed while running, 2 wrong request or input, 130 interr
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from typing import NoReturn
 
 import typer
@@ -64,11 +65,18 @@ def main() -> NoReturn:
     sys.exit(code or 0)
 
 
+def _given(error: Exception) -> str:
+    """Say which value a wrong option was given."""
+    names = getattr(getattr(error, "param", None), "opts", [])
+    found = [value for option, value in pairwise(sys.argv) if option in names]
+    return f", got {found[-1]!r}" if found else ""
+
+
 def _usage(error: Exception, screen: Screen) -> int:
     """Show a wrong command line in one line; anything else is a bug and keeps its traceback."""
     show = getattr(error, "format_message", None)
     if show is None:
         raise error
-    text = " ".join(str(show()).split())
+    text = " ".join(str(show()).split()).removesuffix(".") + _given(error)
     screen.error(f"{text}; see dvr-ray --help" if text else "see dvr-ray --help")
     return int(getattr(error, "exit_code", 2))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import pickle
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -114,8 +116,13 @@ def _nobody(*news: Any) -> int:
 
 
 def _lost(trial: Any) -> Failure:
-    error = trial.get_pickled_error() or trial.get_error() or RuntimeError("its process was lost")
-    return Failure.of(error)
+    """Why a trial has no process any more, from Ray's long story."""
+    error = getattr(trial, "pickled_error_file", None) and Path(trial.pickled_error_file)
+    story = str(pickle.loads(error.read_bytes())) if error and error.exists() else ""
+    detail = re.search(r"Worker exit detail: (.*?)(?: Some common causes|$)", story, re.MULTILINE)
+    lines = [line.strip() for line in story.splitlines() if line.strip()]
+    told = detail[1] if detail else (lines[0] if lines else "Ray says nothing")
+    return Failure(f"its process was lost, as when memory runs out or a node dies ({told})")
 
 
 def make_tuner(

@@ -82,6 +82,12 @@ def check_space(space: SearchSpace, place: str) -> None:
     ConfigError
         As `dvr_ray.training.build.check`.
     """
+    if not space.search:
+        raise ConfigError(
+            f"{place}: search",
+            "must hold a field to search, got {}",
+            "add one, or train this one run with `dvr-ray train`",
+        )
     check(space.run, f"{place}: run")
     for name in space.tune.objectives:
         parse(name, f"{place}: tune.objective")

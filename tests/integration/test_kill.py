@@ -46,7 +46,7 @@ def _kill_driver(command: list[str], out: Path, delay: float) -> dict[Path, int]
     kill(process.pid)
     process.communicate()
     before = _stamps(out)
-    assert family.all_gone()
+    assert not family.survivors(agents=False)
     return before
 
 
@@ -97,7 +97,7 @@ def test_killed_actor_is_replaced(undisturbed: tuple[Path, dict[str, Any]], tmp_
         wait(lambda pids=pids: pids[0] not in family.look(), process)  # type: ignore[misc]
     said = ended(process)
     assert "goes on from its last checkpoint" in said
-    assert results(out) == found and family.all_gone()
+    assert results(out) == found and not family.survivors()
 
 
 @pytest.mark.ray
@@ -114,7 +114,7 @@ def test_killed_raylet_ends_the_sweep_and_it_goes_on(
     kill(family.named("raylet/raylet ")[0])
     _, said = process.communicate(timeout=120)
     assert process.returncode not in (0, None), said
-    assert family.all_gone()
+    assert not family.survivors(90)
     ended(start(tune(space, out, "--resume")))
     assert results(out) == found
 
@@ -139,7 +139,7 @@ def test_killed_train_worker_is_replaced(tmp_path: Path) -> None:
     time.sleep(when.uniform(0, 1))
     kill(when.choice(family.named(WORKER)))
     ended(process)
-    assert family.all_gone()
+    assert not family.survivors()
     one, other = (
         json.loads((tmp_path / out / "result.json").read_text()) for out in ("whole", "hurt")
     )
@@ -192,6 +192,6 @@ def test_interrupted_sweep_leaves_nothing(
         time.sleep(0.3)
     said = ended(process, 130)
     assert said.count("interrupted; the same command with --resume goes on from here") == 1
-    assert family.all_gone() and not leftovers(out)
+    assert not family.survivors() and not leftovers(out)
     ended(start(tune(space, out, "--resume")))
     assert results(out) == found
