@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed while running, 2 wrong request or input, 130 interr
 
 from __future__ import annotations
 
+import errno
 import sys
 from itertools import pairwise
 from typing import NoReturn
@@ -19,6 +20,8 @@ from dvr_ray.errors import DvrRayError
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
+# What no check beforehand can find.
+WHILE_RUNNING = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 app = typer.Typer(
     name="dvr-ray",
@@ -59,7 +62,10 @@ def main() -> NoReturn:
     except OSError as error:
         place = error.filename or "file system"
         screen.error(f"{place}: {error.strerror or error}; check path, rights and free space")
-        code = 2
+        code = 1 if error.errno in WHILE_RUNNING else 2
+    except MemoryError as error:
+        screen.error(f"memory: none is left ({error}); use a smaller batch, model or data set")
+        code = 1
     except Exception as error:
         code = _usage(error, screen)
     sys.exit(code or 0)

@@ -26,7 +26,7 @@ from dvr_ray.collective import Collective
 from dvr_ray.config.load import config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.errors import DivergedError
+from dvr_ray.errors import CheckpointError, DivergedError
 from dvr_ray.state import prefixed, under
 from dvr_ray.training import checkpoint
 from dvr_ray.training.build import Parts, build
@@ -96,12 +96,18 @@ class Trainer:
         Raises
         ------
         CheckpointError
-            If it belongs to another run, or all are damaged.
+            If it belongs to another run or doesn't fit it, or all are damaged.
         """
         stored, self._notes = checkpoint.newest(folder, self.identity)
         if stored is not None:
             self._progress = stored.progress
-            self._load_tensors(stored.tensors)
+            try:
+                self._load_tensors(stored.tensors)
+            except (LookupError, RuntimeError, ValueError) as error:
+                cause = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+                raise CheckpointError(
+                    str(folder), f"doesn't fit the run ({cause})", "delete it to train anew"
+                ) from error
         return self._progress.epoch
 
     def fit(

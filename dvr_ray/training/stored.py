@@ -65,14 +65,15 @@ def finished(folder: Path) -> dict[str, Any] | None:
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``metrics.jsonl``; a torn last line is left out."""
+    """Return the rows of ``metrics.jsonl`` up to the first damaged line, as a kill leaves one."""
     rows = []
     path = folder / ROWS
     if path.exists():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                rows.append(json.loads(line))
-            except ValueError:
+                row = json.loads(line)
+                rows.append({**row, "epoch": int(row["epoch"]), "selection": {**row["selection"]}})
+            except (ValueError, TypeError, LookupError):
                 break
     return rows
 

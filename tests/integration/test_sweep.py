@@ -55,6 +55,7 @@ def test_sharded_sweep_from_end_to_end(repository: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_killed_sweep_goes_on_and_repeats_nothing(repository: Path, tmp_path: Path) -> None:
     """kill -9 within a second after the first result.json; resumed twice."""
     out = tmp_path / "sweep"

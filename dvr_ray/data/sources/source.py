@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -162,7 +163,8 @@ class FileSource(Source):
 
 def _bytes(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        # Some editors begin UTF-8 with a mark of byte order, which is no part of the text.
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise DataError(str(path), f"can't be read: {reason}", "check its rights") from error
