@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from kills import SPACE, Family, ended, start, tune, wait, write_space
+from kills import SPACE, ended, start, tune, write_space
 
 CAUSES = {
-    "nan": "epoch 2: the loss is nan; lower training.lr",
+    "nan": "the loss is nan; lower training.lr",
     "raise": "IndexError: the table",
     "memory": "MemoryError: Unable to allocate 8.00 TiB",
     "kill": "its process was lost, as when memory runs out",
@@ -22,7 +22,7 @@ def _faulty(folder: Path, faults: list[str], trials: int, first: str) -> Path:
         **SPACE["run"],
         "method": {"name": "bpr"},
         "backbone": {"name": "faulty:Faulty", "fault": first, "mended": str(folder / "mended")},
-        "training": {"epochs": 3, "batch_size": 1024},
+        "training": {"epochs": 8, "batch_size": 1024},
     }
     search = {
         "backbone.fault": {"choice": faults},
@@ -74,31 +74,3 @@ def test_all_failed_is_an_error_and_can_be_mended(repository: Path, tmp_path: Pa
     ended(start(command, PYTHONPATH=str(repository / "tests")))
     trials = pd.read_csv(out / "trials.csv")
     assert list(trials["status"]) == ["finished"] * 3 and trials["error"].isna().all()
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_more_trials_and_more_minutes_go_on(tmp_path: Path) -> None:
-    """More trials are those that a larger sweep would have made; spent minutes stay spent."""
-    space, out = write_space(tmp_path), tmp_path / "out"
-    ended(start(tune(space, out, "--trials", "2")))
-    ended(start(tune(space, out, "--trials", "4", "--resume")))
-    ended(start(tune(space, tmp_path / "whole")))
-    columns = ["trial", "folder", "status", "ndcg@20"]
-    one, other = (pd.read_csv(path / "trials.csv")[columns] for path in (out, tmp_path / "whole"))
-    pd.testing.assert_frame_equal(one, other)
-
-    out = tmp_path / "short"
-    long = ["--set", "training.epochs=4000", "--set", "training.patience=4000"]
-    space = write_space(tmp_path, search={"valuator.depth": {"int": [1, 4]}})
-    process = start(tune(space, out, *long, "--set", "tune.minutes=.05"))
-    family = Family(process.pid)
-    wait(lambda: family.named("ray::"), process)
-    ended(process)
-    spent = ended(start(tune(space, out, *long, "--set", "tune.minutes=.05", "--resume")))
-    assert "trial   0" not in spent
-    before = pd.read_csv(out / "trials.csv")
-    assert list(before["status"]) == ["stopped"]
-    ended(start(tune(space, out, *long, "--set", "tune.minutes=.15", "--resume")))
-    after = pd.read_csv(out / "trials.csv")
-    assert after["epochs"][0] > before["epochs"][0] and after["folder"][0] == before["folder"][0]

@@ -114,7 +114,7 @@ def test_killed_raylet_ends_the_sweep_and_it_goes_on(
     kill(family.named("raylet/raylet ")[0])
     _, said = process.communicate(timeout=120)
     assert process.returncode not in (0, None), said
-    assert not family.survivors(90)
+    assert not family.survivors(agents=False)
     ended(start(tune(space, out, "--resume")))
     assert results(out) == found
 
@@ -193,5 +193,20 @@ def test_interrupted_sweep_leaves_nothing(
     said = ended(process, 130)
     assert said.count("interrupted; the same command with --resume goes on from here") == 1
     assert not family.survivors() and not leftovers(out)
+    if times == 1:
+        ended(start(tune(space, out, "--resume")))
+        assert results(out) == found
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_more_trials_are_those_of_a_larger_sweep(
+    undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    space, found = undisturbed
+    out = tmp_path / "out"
+    ended(start(tune(space, out, "--trials", "2")))
+    before = _stamps(out)
+    assert len(before) == 2
     ended(start(tune(space, out, "--resume")))
-    assert results(out) == found
+    assert results(out) == found and before.items() <= _stamps(out).items()
