@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,7 +89,8 @@ def run_group(
         ),
     )
     try:
-        trainer.fit()
+        with _own_interrupt():
+            trainer.fit()
     except Exception as error:
         raise RunError(str(request.folder), _cause(error), "see the log of Ray Train") from error
     result = finished(request.folder)
@@ -95,6 +99,21 @@ def run_group(
         kind = DivergedError if failure.final else RunError
         raise kind(str(request.folder), failure.cause)
     return result
+
+
+@contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Have Ctrl-C end a group as it ends everything else; Train makes a plain exit of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class TrainReporter:

@@ -14,6 +14,7 @@ from dvr_ray.training.checkpoint import write_json
 __all__ = ["Failure", "drop_after", "finished", "note_failure", "read_failure", "read_rows"]
 
 RESULT, ROWS, FAILURE = "result.json", "metrics.jsonl", "failure.json"
+WIDTH = 300
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        """Describe an exception: its own message, or its kind and the message's first line."""
+        """Describe an exception in one line: by its message, unless it's ours also by its kind."""
         if isinstance(error, DvrRayError):
             return cls(str(error), isinstance(error, DivergedError))
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = " ".join(str(error).split())
         kind = type(error).__name__
-        return cls(f"{kind}: {lines[0]}" if lines else kind, False)
+        return cls(f"{kind}: {told[:WIDTH]}" if told else kind, False)
 
 
 def finished(folder: Path) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from kills import SPACE, ended, start, tune, write_space
 
 CAUSES = {
     "nan": "the loss is nan; lower training.lr",
-    "raise": "IndexError: the table",
+    "raise": "IndexError: the table has no such row",
     "memory": "MemoryError: Unable to allocate 8.00 TiB",
     "kill": "its process was lost, as when memory runs out",
 }
@@ -67,7 +67,7 @@ def test_all_failed_is_an_error_and_can_be_mended(repository: Path, tmp_path: Pa
     said = ended(start(tune(space, out), PYTHONPATH=str(repository / "tests")), code=1)
     lines = [line for line in said.splitlines() if line.startswith("error ")]
     assert len(lines) == 1
-    assert "none of 2 trials gave a result (IndexError: the table)" in lines[0]
+    assert "none of 2 trials gave a result (IndexError: the table has no such row)" in lines[0]
     assert "--resume" in lines[0]
     (tmp_path / "mended").touch()
     command = tune(space, out, "--resume", "--trials", "3")
