@@ -41,7 +41,8 @@ def placed(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         # A write that fails for want of room doesn't say where.
-        error.filename = error.filename or str(path)
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
