@@ -9,6 +9,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "DivergedError",
     "DvrRayError",
     "ResourceError",
     "RunError",
@@ -63,6 +64,10 @@ class RunError(DvrRayError):
     """A failure that could only be found while running; exit code 1."""
 
     exit_code = 1
+
+
+class DivergedError(RunError):
+    """A training that would fail in the same way however often it is tried."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -85,10 +85,11 @@ class Registry(Generic[T]):
         module, _, attribute = name.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
-        except (ImportError, AttributeError, ValueError) as error:
+        except Exception as error:  # somebody's module may raise anything
+            cause = " ".join(f"{type(error).__name__}: {error}".split())
             raise ConfigError(
                 place,
-                f"can't import {self.family} {name!r} ({error})",
+                f"can't import {self.family} {name!r} ({cause})",
                 "name it package.module:Class and put the package on every worker's path",
             ) from error
 

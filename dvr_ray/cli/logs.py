@@ -11,10 +11,11 @@ from logging.handlers import MemoryHandler, RotatingFileHandler
 from pathlib import Path
 
 from dvr_ray.cli.screen import Screen
+from dvr_ray.files import LOGS
 
 __all__ = ["LogFile", "logged"]
 
-NAME = "log.txt"
+NAME = LOGS[0]
 BYTES = 1 << 20  # twice this at most: log.txt and log.txt.1
 FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -5,7 +5,9 @@ Exit codes: 0 done, 1 failed while running, 2 wrong request or input, 130 interr
 
 from __future__ import annotations
 
+import errno
 import sys
+from itertools import pairwise
 from typing import NoReturn
 
 import typer
@@ -19,6 +21,8 @@ from dvr_ray.events import Failed
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
+# What no check beforehand can find.
+WHILE_RUNNING = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 app = typer.Typer(
     name="dvr-ray",
@@ -61,7 +65,10 @@ def main() -> NoReturn:
     except OSError as error:
         place = error.filename or "file system"
         text = f"{place}: {error.strerror or error}; check path, rights and free space"
-        code = _end(screen, text, 2)
+        code = _end(screen, text, 1 if error.errno in WHILE_RUNNING else 2)
+    except MemoryError as error:
+        text = f"memory: none is left ({error}); use a smaller batch, model or data set"
+        code = _end(screen, text, 1)
     except Exception as error:
         code = _usage(error, screen)
     sys.exit(code or 0)
@@ -74,11 +81,18 @@ def _end(screen: Screen, text: str, code: int) -> int:
     return code
 
 
+def _given(error: Exception) -> str:
+    """Say which value a wrong option was given."""
+    names = getattr(getattr(error, "param", None), "opts", [])
+    found = [value for option, value in pairwise(sys.argv) if option in names]
+    return f", got {found[-1]!r}" if found else ""
+
+
 def _usage(error: Exception, screen: Screen) -> int:
     """Show a wrong command line in one line; anything else is a bug and keeps its traceback."""
     show = getattr(error, "format_message", None)
     if show is None:
         raise error
-    text = " ".join(str(show()).split())
+    text = " ".join(str(show()).split()).removesuffix(".") + _given(error)
     line = f"{text}; see dvr-ray --help" if text else "see dvr-ray --help"
     return _end(screen, line, int(getattr(error, "exit_code", 2)))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dvr_ray.cli.bar import RunBar
-from dvr_ray.cli.logs import NAME, logged
+from dvr_ray.cli.logs import logged
 from dvr_ray.cli.options import (
     Address,
     AsJson,
@@ -21,6 +21,7 @@ from dvr_ray.cli.options import (
 )
 from dvr_ray.cli.screen import Screen
 from dvr_ray.events import Note, Started
+from dvr_ray.files import LOGS, claimed, visible
 from dvr_ray.registry import canonical
 
 __all__ = ["train"]
@@ -55,10 +56,14 @@ def train(
     check_tracking(tracking, f"{config}: tracking")
     folder = out or Path("runs") / config.stem
     _check_folder(folder, run_config, resume)
-
     if workers and workers > 1:
         import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
-    with logged(screen) as log, RunBar(screen, log, run_config) as bar:
+    with (
+        logged(screen) as log,
+        RunBar(screen, log, run_config) as bar,
+        claimed(folder),
+    ):
+        _check_folder(folder, run_config, resume)
         result = _train(run_config, tracking, folder, bar, workers or 1, address)
     _show(result, folder, screen)
     if tracking.tensorboard:
@@ -107,11 +112,15 @@ def _check_folder(folder: Path, run_config: Any, resume: bool) -> None:
     from dvr_ray.config.load import config_hash, load_run
     from dvr_ray.errors import ConfigError
 
-    if not folder.exists() or all(path.name == NAME for path in folder.iterdir()):
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(str(folder), "must be a folder, got a file", "use another --out")
+    if not folder.exists() or set(visible(folder)) <= set(LOGS):
         return
     if not (folder / "config.yaml").exists():
         raise ConfigError(
-            str(folder), "the folder isn't empty and holds no run", "use another --out"
+            str(folder),
+            f"the folder isn't empty and holds no run, got {visible(folder)[0]}",
+            "use another --out",
         )
     if config_hash(load_run(folder / "config.yaml")) != config_hash(run_config):
         raise ConfigError(str(folder), "holds another run", "use another --out")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from dvr_ray.config.paths import put
 from dvr_ray.errors import ConfigError
+from dvr_ray.files import placed
 
 __all__ = ["Document", "Keys", "parse_value", "read_document", "write_document"]
 
@@ -124,12 +124,8 @@ def write_document(content: dict[str, Any], path: Path) -> None:
     writer.width = 1 << 30
     buffer = StringIO()
     writer.dump(_quoted(content), buffer)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with placed(path) as temporary:
         temporary.write_text(buffer.getvalue(), encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class _Reader:

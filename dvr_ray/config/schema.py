@@ -98,8 +98,8 @@ class DataConfig(Strict):
     core: int = Field(
         0, ge=0, le=10**6, description="Keep users and items with so many rows left; 0 keeps all."
     )
-    users: int = Field(1000, ge=2, description="synthetic: number of users.")
-    items: int = Field(800, ge=2, description="synthetic: number of items.")
+    users: int = Field(1000, ge=2, le=10_000_000, description="synthetic: number of users.")
+    items: int = Field(800, ge=2, le=100_000, description="synthetic: number of items.")
     seed: int = Field(0, ge=0, description="Seed of generator and noise; apart from run.seed.")
     noise: NoiseConfig = NoiseConfig()
     cache: bool = Field(True, description="Keep the parsed files as Arrow in the user's cache.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,13 @@ from dvr_ray.errors import ResourceError
 __all__ = ["Cluster", "connect", "disconnect", "trials_at_once"]
 
 OBJECT_STORE_BYTES = 512 * 2**20
+LARGEST_PORT = 65535
+PATIENCE_SECONDS = 5.0
 QUIET = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # the default of 2 s is long for small trials
-    "TUNE_GLOBAL_CHECKPOINT_S": "0",  # a snapshot at every event: a kill loses nothing
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the searcher remembers itself
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial reports its cause alone
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # we say it in a line
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C reaches us
     "TUNE_MAX_PENDING_TRIALS_PG": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no event files of its own
@@ -71,6 +76,7 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    _check_address(address or os.environ.get("RAY_ADDRESS"))
     if address is None and "RAY_ADDRESS" not in os.environ:
         cpus = os.cpu_count() or 1
         if resources.gpus_per_worker == 0:
@@ -118,6 +124,24 @@ def trials_at_once(cluster: Cluster, resources: ResourcesConfig) -> int:
     if resources.gpus_per_worker:
         fits.append(int(cluster.gpus // (resources.workers * resources.gpus_per_worker)))
     return max(1, min(fits))
+
+
+def _check_address(address: str | None) -> None:
+    """Refuse an address where nobody listens at once; Ray would try for a minute."""
+    if address in (None, "auto", "local") or "://" in str(address):
+        return
+    place = f"--address {address}"
+    host, _, port = str(address).rpartition(":")
+    if not host or not port.isdigit() or int(port) > LARGEST_PORT:
+        raise ResourceError(place, f"must be auto or host:port, got {address}", "mend it")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE_SECONDS).close()
+    except OSError as error:
+        raise ResourceError(
+            place,
+            f"nobody answers there ({error.strerror or error})",
+            "check host and port, and that `ray start --head` runs there",
+        ) from error
 
 
 def _check_fit(cluster: Cluster, resources: ResourcesConfig) -> None:

@@ -7,7 +7,11 @@ of `OneProcess`. A group that loses a worker is restarted and goes on from the n
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import shutil
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +20,9 @@ import torch
 
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.errors import DvrRayError, RunError
-from dvr_ray.training.run import RunRequest, finished, run
+from dvr_ray.errors import DivergedError, DvrRayError, RunError
+from dvr_ray.training.run import RunRequest, run
+from dvr_ray.training.stored import Failure, finished, note_failure, read_failure
 
 __all__ = ["run_group"]
 
@@ -62,6 +67,9 @@ def run_group(
     if done is not None:
         return done
     request.folder.mkdir(parents=True, exist_ok=True)
+    storage = request.folder / "ray-train"
+    # The run's own checkpoints are what it goes on from. Train's files may be torn by a kill.
+    shutil.rmtree(storage, ignore_errors=True)
     gpu = resources.gpus_per_worker > 0
     each = {"CPU": resources.cpus_per_worker} | ({"GPU": resources.gpus_per_worker} if gpu else {})
     # NCCL refuses two ranks on one GPU.
@@ -80,19 +88,37 @@ def run_group(
         torch_config=TorchConfig(backend=backend, timeout_s=TIMEOUT_SECONDS),
         run_config=RunConfig(
             name=request.folder.name,
-            storage_path=str((request.folder / "ray-train").resolve()),
+            storage_path=str(storage.resolve()),
             callbacks=list(callbacks),
             failure_config=FailureConfig(max_failures=RESTARTS),
         ),
     )
     try:
-        trainer.fit()
+        with _own_interrupt():
+            trainer.fit()
     except Exception as error:
         raise RunError(str(request.folder), _cause(error), "see the log of Ray Train") from error
     result = finished(request.folder)
     if result is None:
-        raise RunError(str(request.folder), "the workers ended without a result", "train it again")
+        failure = read_failure(request.folder) or Failure("the workers ended without a result")
+        kind = DivergedError if failure.final else RunError
+        raise kind(str(request.folder), failure.cause)
     return result
+
+
+@contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Have Ctrl-C end a group as it ends everything else; Train makes a plain exit of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class TrainReporter:
@@ -126,8 +152,16 @@ def _worker(*, data: Any, request: RunRequest, objectives: tuple[str, ...], thre
 
     torch.set_num_threads(threads)
     held: TrialData = ray.get(data)
-    whole = replace(request, data=held)
-    run(whole, TrainReporter(objectives), TorchCollective(), ray.train.torch.get_device())
+    try:
+        run(
+            replace(request, data=held),
+            TrainReporter(objectives),
+            TorchCollective(),
+            ray.train.torch.get_device(),
+        )
+    except DvrRayError as error:
+        # Raised on, Train would take it for a lost worker and start the group anew.
+        note_failure(request.folder, Failure.of(error))
 
 
 def _without_data(request: RunRequest) -> RunRequest:

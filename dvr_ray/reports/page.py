@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from plotly.offline import get_plotlyjs
 
 from dvr_ray import __version__
 from dvr_ray.errors import CheckpointError
+from dvr_ray.files import placed
 from dvr_ray.reports.comparing import compare
 from dvr_ray.reports.comparison import comparison_content, comparison_digest
 from dvr_ray.reports.contents import run_content, sweep_content
@@ -101,19 +101,13 @@ def write_comparison(folders: Sequence[Path], page: Path | None = None) -> Path:
 
 def write_page(content: Content, digest: dict[str, Any], page: Path, summary: Path) -> Path:
     """Write page and numbers; neither is moved into place before both are written."""
-    texts = {
-        summary: json.dumps(digest, indent=1, allow_nan=False) + "\n",
-        page: render(content, summary.name),
-    }
-    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in texts}
+    numbers = json.dumps(digest, indent=1, allow_nan=False) + "\n"
+    text = render(content, summary.name)
     try:
-        for path, text in texts.items():
-            temporary[path].write_text(text, encoding="utf-8", newline="\n")
-        for path in texts:
-            temporary[path].replace(path)
+        with placed(summary) as below, placed(page) as temporary:
+            below.write_text(numbers, encoding="utf-8", newline="\n")
+            temporary.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
         raise CheckpointError(
             str(page), f"can't be written ({error.strerror})", "check the folder's rights and space"
         ) from error

@@ -125,7 +125,14 @@ def build(
 
 def _params(registry: Registry[Any], component: Component, place: str) -> Strict:
     """Check a component's own fields against its ``Params``."""
-    model: type[Strict] = registry.get(component.name, f"{place}.name").Params
+    found = registry.get(component.name, f"{place}.name")
+    model = getattr(found, "Params", None)
+    if not (isinstance(model, type) and issubclass(model, Strict)):
+        raise ConfigError(
+            f"{place}.name",
+            f"{component.name!r} is no {registry.family}: it has no class Params of fields",
+            f"name a class that derives from the one of {registry.family}s",
+        )
     try:
         return model.model_validate(component.params, strict=False)
     except pydantic.ValidationError as error:

@@ -7,7 +7,6 @@ whole or absent. The last two are kept; a damaged one falls back to the one befo
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,9 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dvr_ray.errors import CheckpointError
+from dvr_ray.errors import CheckpointError, RunError
+from dvr_ray.files import placed, temporary_name
 
-__all__ = ["Progress", "Stored", "newest", "save", "write_json"]
+__all__ = ["Progress", "Stored", "newest", "save", "write_json", "write_tensors"]
 
 FORMAT = 1
 KEPT = 2
@@ -76,9 +76,26 @@ class _DamagedError(CheckpointError):
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON to a temporary name and move it into place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with placed(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors as safetensors to a temporary name and move them into place.
+
+    Raises
+    ------
+    RunError
+        If they can't be written; safetensors has an error of its own for a full disk.
+    """
+    with placed(path) as temporary:
+        try:
+            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary)
+        except SafetensorError as error:
+            cause = " ".join(str(error).split())
+            raise RunError(
+                str(path), f"can't be written ({cause})", "check rights and free space"
+            ) from error
 
 
 def save(
@@ -101,16 +118,19 @@ def save(
         The new checkpoint's folder.
     """
     final = folder / f"epoch-{progress.epoch:06d}"
-    temporary = folder / f".writing-{os.getpid()}"
+    temporary = temporary_name(final)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    save_file({k: v.contiguous() for k, v in tensors.items()}, temporary / "state.safetensors")
-    write_json(
-        temporary / "state.json",
-        {"format": FORMAT, "identity": identity, "progress": asdict(progress)},
-    )
-    shutil.rmtree(final, ignore_errors=True)
-    temporary.rename(final)
+    try:
+        write_tensors(temporary / "state.safetensors", tensors)
+        write_json(
+            temporary / "state.json",
+            {"format": FORMAT, "identity": identity, "progress": asdict(progress)},
+        )
+        shutil.rmtree(final, ignore_errors=True)
+        temporary.rename(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     for old in _checkpoints(folder)[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
     return final

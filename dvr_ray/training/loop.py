@@ -14,7 +14,7 @@ models selects better is adopted, so a selection that harms is never what the ru
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,14 @@ from dvr_ray.collective import Collective
 from dvr_ray.config.load import config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.errors import RunError
+from dvr_ray.errors import CheckpointError, DivergedError
 from dvr_ray.state import prefixed, under
 from dvr_ray.training import checkpoint
 from dvr_ray.training.build import Parts, build
 from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.learner import Learner, LossRecord
-from dvr_ray.training.planning import Planner
+from dvr_ray.training.planning import Group, Planner
 from dvr_ray.training.replicas import Replicas
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
@@ -42,15 +42,6 @@ from dvr_ray.training.watch import Watch
 from dvr_ray.weightings import Horizon
 
 __all__ = ["Trainer"]
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Rows of one horizon and how they are walked."""
-
-    batches: list[Tensor]
-    epochs: int
-    whole: bool
 
 
 class Trainer:
@@ -105,15 +96,23 @@ class Trainer:
         Raises
         ------
         CheckpointError
-            If it belongs to another run, or all are damaged.
+            If it belongs to another run or doesn't fit it, or all are damaged.
         """
         stored, self._notes = checkpoint.newest(folder, self.identity)
         if stored is not None:
             self._progress = stored.progress
-            self._load_tensors(stored.tensors)
+            try:
+                self._load_tensors(stored.tensors)
+            except (LookupError, RuntimeError, ValueError) as error:
+                cause = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+                raise CheckpointError(
+                    str(folder), f"doesn't fit the run ({cause})", "delete it to train anew"
+                ) from error
         return self._progress.epoch
 
-    def fit(self, folder: Path, reporter: Reporter) -> Progress:
+    def fit(
+        self, folder: Path, reporter: Reporter, log: Callable[[dict[str, Any]], None] | None = None
+    ) -> Progress:
         """Train to the end.
 
         Parameters
@@ -122,6 +121,8 @@ class Trainer:
             Checkpoints are written here by worker 0.
         reporter : Reporter
             Takes a row after every horizon. Its ``warnings`` are lines for the user.
+        log : callable, optional
+            Takes the same row before the checkpoint that goes with it is written.
 
         Returns
         -------
@@ -130,7 +131,7 @@ class Trainer:
 
         Raises
         ------
-        RunError
+        DivergedError
             If the loss is no longer finite.
         """
         watch = Watch(self._progress)
@@ -142,11 +143,15 @@ class Trainer:
             row["seconds"] = round(self._progress.seconds, 3)
             if found := self._notes + watch.check(row):
                 row["warnings"], self._notes = found, []
-            saved = None
-            if self._collective.rank == 0:
-                saved = checkpoint.save(folder, self._progress, self._tensors(), self.identity)
-            reporter.report(row, saved)
+            if log is not None:
+                log(row)
+            reporter.report(row, self._saved(folder))
         return self._progress
+
+    def _saved(self, folder: Path) -> Path | None:
+        if self._collective.rank > 0:
+            return None
+        return checkpoint.save(folder, self._progress, self._tensors(), self.identity)
 
     def load_best(self) -> Learner:
         """Return the main learner with the weights of the best epoch; the valuator is of it too.
@@ -188,7 +193,7 @@ class Trainer:
         else:
             row = self._bilevel()
         if not np.isfinite(row["loss"]):
-            raise RunError(
+            raise DivergedError(
                 f"epoch {self._progress.epoch}",
                 f"the loss is {row['loss']}",
                 "lower training.lr or raise training.l2",
@@ -213,17 +218,7 @@ class Trainer:
 
     def _bilevel(self) -> dict[str, Any]:
         """One horizon over all rows, or one epoch of horizons of a few batches each."""
-        horizon = self.config.adapter.horizon
-        batches = self._planner.cut("partition", self._progress.horizon)
-        if horizon.batches is None:
-            left = self.config.training.epochs - self._progress.epoch
-            groups = [_Group(batches, min(horizon.epochs, left), True)]
-        else:
-            size = horizon.batches
-            groups = [
-                _Group(batches[start : start + size], 1, False)
-                for start in range(0, len(batches), size)
-            ]
+        groups = self._planner.groups(self._progress.horizon, self._progress.epoch)
         self._record.begin_selecting()
         if self.config.policy.gate:
             self._replicas.begin_control()
@@ -239,7 +234,7 @@ class Trainer:
             "monitors": monitors,
         }
 
-    def _run_horizon(self, group: _Group) -> tuple[float, dict[str, Any]]:
+    def _run_horizon(self, group: Group) -> tuple[float, dict[str, Any]]:
         number = self._progress.horizon
         horizon = self._horizon(group.batches, number)
         self.weighting.begin(horizon)

@@ -7,6 +7,7 @@ train on the same numbers, all workers draw alike, and a resumed run needs no sa
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,7 +19,26 @@ from dvr_ray.seeding import generator
 from dvr_ray.training.learner import EpochPlan
 from dvr_ray.weightings import Horizon
 
-__all__ = ["Planner"]
+__all__ = ["Group", "Planner"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of one horizon and how they are walked.
+
+    Parameters
+    ----------
+    batches : list of Tensor
+        Row numbers.
+    epochs : int
+        Epochs that a mask is held for.
+    whole : bool
+        Whether the batches are all rows, walked in a new order in every epoch.
+    """
+
+    batches: list[Tensor]
+    epochs: int
+    whole: bool
 
 
 class Planner:
@@ -27,7 +47,7 @@ class Planner:
     Parameters
     ----------
     config : RunConfig
-        Reads seed and batch size.
+        Reads seed, batch size, epochs and the horizon's length.
     train : Interactions
         The training part.
     negatives : NegativeSampler
@@ -44,6 +64,7 @@ class Planner:
         device: torch.device,
     ) -> None:
         self._seed, self._batch_size = config.seed, config.training.batch_size
+        self._epochs, self._horizon = config.training.epochs, config.adapter.horizon
         self._negatives, self._device = negatives, device
         self._rows = len(train)
         self._users = torch.from_numpy(train.users).to(device)
@@ -53,6 +74,21 @@ class Planner:
         """Cut a random order of all training rows into batches."""
         order = torch.randperm(self._rows, generator=generator(self._seed, purpose, counter))
         return list(torch.split(order, self._batch_size))
+
+    def groups(self, number: int, epoch: int) -> list[Group]:
+        """Cut a partition into one horizon over all rows, or an epoch of short ones.
+
+        Parameters
+        ----------
+        number, epoch : int
+            Horizons and epochs done.
+        """
+        batches = self.cut("partition", number)
+        size = self._horizon.batches
+        if size is None:
+            return [Group(batches, min(self._horizon.epochs, self._epochs - epoch), True)]
+        starts = range(0, len(batches), size)
+        return [Group(batches[start : start + size], 1, False) for start in starts]
 
     def epoch(self, batches: list[Tensor], counter: int) -> EpochPlan:
         """Draw fresh negatives for the rows of an epoch."""

@@ -7,15 +7,17 @@ without training.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective, OneProcess
@@ -23,16 +25,18 @@ from dvr_ray.config.load import dump
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.errors import CheckpointError
-from dvr_ray.metrics.auc import roc_auc
+from dvr_ray.files import clear_leftovers, placed
 from dvr_ray.tracking import Tracking
 from dvr_ray.training.build import build
-from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.checkpoint import Progress, write_json, write_tensors
 from dvr_ray.training.evaluation import Evaluator, mean_per_user
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Reporter
+from dvr_ray.training.stored import drop_after, finished, read_rows
 from dvr_ray.training.tracked import tracked
+from dvr_ray.training.value_table import separation, value_table
 
-__all__ = ["RunRequest", "finished", "read_rows", "run", "test_metrics"]
+__all__ = ["RunRequest", "run", "test_metrics"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ class RunRequest:
         Metrics to measure on validation-selection in any case.
     tracking : Tracking
         Where else its numbers go.
+    replay : bool
+        Whether a run that goes on reports its earlier rows again, for a searcher that must know
+        them all.
     """
 
     config: RunConfig
@@ -58,6 +65,7 @@ class RunRequest:
     folder: Path
     metrics: tuple[str, ...] = ()
     tracking: Tracking = field(default_factory=Tracking)
+    replay: bool = False
 
 
 def run(
@@ -85,25 +93,51 @@ def run(
         The content of ``result.json``.
     """
     group = collective or OneProcess()
-    done = finished(request.folder)
-    tracking = request.tracking if group.rank == 0 else Tracking()
-    if done is not None:
+    with _alone(request.folder, group):
+        done = finished(request.folder)
+        if done is None:
+            return _train(request, reporter, group, device or torch.device("cpu"))
+        tracking = request.tracking if group.rank == 0 else Tracking()
         with tracked(reporter, tracking, request.config, request.folder) as teller:
-            for row in read_rows(request.folder):
-                teller.report(row, None)
+            _replay(request.folder, done["epoch"], teller)
         return done
-    trainer = Trainer(
-        request.config, request.data, group, device or torch.device("cpu"), request.metrics
-    )
-    log = _Log(request.folder, reporter, group.rank == 0)
-    epoch = trainer.resume(request.folder / "checkpoints")
+
+
+@contextmanager
+def _alone(folder: Path, group: Collective) -> Iterator[None]:
+    """Hold the run's folder: workers of a killed driver may go on for some seconds."""
+    if group.rank > 0:
+        group.sum_(torch.zeros(1))
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".run.lock"):
+        clear_leftovers(folder)
+        clear_leftovers(folder / "checkpoints")
+        group.sum_(torch.zeros(1))
+        yield
+
+
+def _replay(folder: Path, epoch: int, reporter: Reporter) -> None:
+    """Report what was trained before, for whoever must know every row."""
+    for row in read_rows(folder):
+        if row["epoch"] <= epoch:
+            reporter.report(row, None)
+
+
+def _train(
+    request: RunRequest, reporter: Reporter, group: Collective, device: torch.device
+) -> dict[str, Any]:
+    trainer = Trainer(request.config, request.data, group, device, request.metrics)
+    folder = request.folder
+    epoch = trainer.resume(folder / "checkpoints")
     if group.rank == 0:
-        request.folder.mkdir(parents=True, exist_ok=True)
-        dump(request.config, request.folder / "config.yaml")
-        log.drop_after(epoch)
-    known = read_rows(request.folder) if epoch else []
-    with tracked(log, tracking, request.config, request.folder, known) as teller:
-        progress = trainer.fit(request.folder / "checkpoints", teller)
+        (folder / "failure.json").unlink(missing_ok=True)
+        dump(request.config, folder / "config.yaml")
+        drop_after(folder, epoch)
+    if request.replay:
+        _replay(folder, epoch, reporter)
+    progress = _fit(trainer, request, reporter, group)
     best = trainer.load_best()
     valued = trainer.value_rows()
     result: dict[str, Any] = {
@@ -114,52 +148,38 @@ def run(
         "seconds": round(progress.seconds, 3),
     }
     if group.rank == 0:
-        _save_weights(best.backbone.state_dict(), request.folder / "model.safetensors")
+        write_tensors(folder / "model.safetensors", best.backbone.state_dict())
         if valued is not None:
-            table = _value_table(request.data, trainer.mean_losses(), *valued)
-            _save_table(table, request.folder / "values.parquet")
-            result |= _separation(table)
-        write_json(request.folder / "result.json", result)
+            table = value_table(request.data, trainer.mean_losses(), *valued)
+            with placed(folder / "values.parquet") as temporary:
+                table.to_parquet(temporary, index=False)
+            result |= separation(table)
+        write_json(folder / "result.json", result)
     return result
 
 
-def finished(folder: Path) -> dict[str, Any] | None:
-    """Return the result of a finished run, None where there is none.
-
-    Raises
-    ------
-    CheckpointError
-        If ``result.json`` is damaged.
-    """
-    path = folder / "result.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            str(path), f"can't be read ({error})", "delete it to train this run again"
-        ) from error
-    return found
-
-
-def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``metrics.jsonl``; a torn last line is left out."""
-    rows = []
-    path = folder / "metrics.jsonl"
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-    return rows
+def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Collective) -> Progress:
+    """Train; worker 0 sends each row to the trackers and logs it before its checkpoint."""
+    checkpoints = request.folder / "checkpoints"
+    if group.rank > 0:
+        return trainer.fit(checkpoints, reporter)
+    log, known = _Log(request.folder / "metrics.jsonl"), read_rows(request.folder)
+    with tracked(log, request.tracking, request.config, request.folder, known) as teller:
+        return trainer.fit(checkpoints, reporter, lambda row: teller.report(row, None))
 
 
 def load_backbone(config: RunConfig, data: TrialData, folder: Path) -> Backbone:
     """Rebuild the best backbone of a finished run, on the CPU."""
     learner = build(config, data, OneProcess(), torch.device("cpu")).learner(0)
-    learner.backbone.load_state_dict(load_file(folder / "model.safetensors"))
+    path = folder / "model.safetensors"
+    try:
+        learner.backbone.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            str(path),
+            f"can't be read ({' '.join(str(error).split())[:200]})",
+            f"delete {folder} to train this run again",
+        ) from error
     return learner.backbone
 
 
@@ -202,81 +222,16 @@ test_metrics.__test__ = False  # type: ignore[attr-defined]  # not a test, whate
 
 
 class _Log:
-    """Appends rows to ``metrics.jsonl`` and passes them on."""
+    """Appends rows to ``metrics.jsonl``, the one file that grows in place.
 
-    def __init__(self, folder: Path, reporter: Reporter, writes: bool) -> None:
-        self._path, self._reporter, self._writes = folder / "metrics.jsonl", reporter, writes
-
-    def drop_after(self, epoch: int) -> None:
-        """Drop rows that were logged after the epoch that the run goes on from."""
-        rows = [row for row in read_rows(self._path.parent) if row["epoch"] <= epoch]
-        self._path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-    def report(self, row: dict[str, Any], saved: Path | None) -> None:
-        if self._writes:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        self._reporter.report(row, saved)
-
-
-def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
-    temporary = path.with_name(f".{path.name}")
-    save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, temporary)
-    temporary.replace(path)
-
-
-def _save_table(table: pd.DataFrame, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}")
-    table.to_parquet(temporary, index=False)
-    temporary.replace(path)
-
-
-def _value_table(
-    data: TrialData, losses: Tensor, values: Tensor, probabilities: Tensor
-) -> pd.DataFrame:
-    """One line per training row: original ids, value, probability and what else is known.
-
-    Attributes of users and items are columns such as ``item.category``; features are numbered
-    within their family, ``feature.counts.0``.
+    A row is written before its epoch's checkpoint: rows beyond the newest checkpoint are dropped
+    when a run goes on, but a missing one couldn't be brought back.
     """
-    columns: dict[str, Any] = {
-        "user": data.user_ids[data.train.users],
-        "item": data.item_ids[data.train.items],
-        "value": values.numpy(),
-        "probability": probabilities.numpy(),
-        "mean_loss": losses.numpy(),
-    }
-    for family, block in data.features.items():
-        for number in range(block.shape[1]):
-            columns[f"feature.{family}.{number}"] = block[:, number]
-    if data.planted is not None and data.planted.any():
-        columns["planted"] = data.planted
-    # Attributes repeat in many rows: as categories, a text is kept once.
-    for kind, attributes, numbers in (
-        ("user", data.user_table, data.train.users),
-        ("item", data.item_table, data.train.items),
-    ):
-        for name in attributes:
-            codes = pd.Categorical(attributes[name].map(_text))
-            columns[f"{kind}.{name}"] = codes[numbers]
-    return pd.DataFrame(columns)
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-def _text(attribute: Any) -> str | None:
-    """Write an attribute as text; several of one kind, such as tags, with commas."""
-    if isinstance(attribute, list | tuple | np.ndarray):
-        return ", ".join(map(str, attribute))
-    return None if pd.isna(attribute) else str(attribute)
-
-
-def _separation(table: pd.DataFrame) -> dict[str, Any]:
-    """AUC of real against planted rows, of the value and of every plain score."""
-    if "planted" not in table:
-        return {}
-    real = ~table["planted"].to_numpy()
-    features = [name for name in table if name.startswith("feature.")]
-    scores = {"value": table["value"], "mean_loss": -table["mean_loss"]}
-    scores |= {name.removeprefix("feature."): table[name] for name in features}
-    if features:
-        scores["mean of features"] = table[features].mean(axis=1)
-    return {"auc": {name: round(roc_auc(s.to_numpy(), real), 4) for name, s in scores.items()}}
+    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
+        """Append one row."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")

@@ -10,19 +10,21 @@ from typing import Any
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
-from dvr_ray.errors import RunError
+from dvr_ray.errors import CheckpointError, RunError
 from dvr_ray.events import Tell
 from dvr_ray.training.checkpoint import write_json
 from dvr_ray.training.following import Polling
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, finished, run, test_metrics
+from dvr_ray.training.run import RunRequest, run, test_metrics
+from dvr_ray.training.stored import Failure, finished
 from dvr_ray.tuning.records import Manifest, TrialRecord
 from dvr_ray.tuning.trial import Plan
 from dvr_ray.tuning.watching import FinalWatcher
 
-__all__ = ["retrain_and_test"]
+__all__ = ["read_final", "retrain_and_test"]
 
 FIRST_SEED = 1000
+RETRIES = 2
 ALWAYS = ("ndcg@20", "recall@20")
 
 
@@ -66,10 +68,9 @@ def retrain_and_test(
     folder = Path(plan.folder)
     path = folder / "final.json"
     seeds = [winner.seed + FIRST_SEED + k for k in range(plan.space.tune.final_seeds)]
-    if path.exists():
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if stored["winner"] == record.folder and stored["seeds"] == seeds:
-            return stored
+    stored = read_final(folder)
+    if stored is not None and stored["winner"] == record.folder and stored["seeds"] == seeds:
+        return stored
     methods = {winner.method.name: winner}
     if winner.method.name != "bpr":
         methods["keep-all"] = apply(winner, {"method": {"name": "bpr"}})
@@ -108,6 +109,31 @@ def retrain_and_test(
     return final
 
 
+def read_final(folder: Path) -> dict[str, Any] | None:
+    """Return what was measured on test before; None if nothing was.
+
+    Raises
+    ------
+    CheckpointError
+        If ``final.json`` is damaged.
+    """
+    path = folder / "final.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if {"winner", "seeds", "test"} <= stored.keys():
+            return dict(stored)
+        found = f"holds {', '.join(stored) or 'nothing'}"
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError) as error:
+        found = str(error)
+    raise CheckpointError(
+        str(path),
+        f"can't be read ({found})",
+        "delete it to measure test again, which counts as one more look",
+    )
+
+
 def _train_all(requests: list[RunRequest], plan: Plan, data: TrialData, concurrent: int) -> None:
     """Train runs as Ray tasks; groups of several workers one after the other."""
     import ray
@@ -122,13 +148,13 @@ def _train_all(requests: list[RunRequest], plan: Plan, data: TrialData, concurre
         return
     shared = ray.put(data)
     task = ray.remote(
-        num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker, max_retries=1
+        num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker, max_retries=RETRIES
     )(_train_one)
     waiting = [task.remote(shared, _without_data(request), resources) for request in open_runs]
     try:
         ray.get(waiting)
-    except ray.exceptions.RayTaskError as error:
-        cause = error.cause if error.cause is not None else error
+    except ray.exceptions.RayError as error:
+        cause = Failure.of(getattr(error, "cause", None) or error).cause
         raise RunError(
             str(Path(plan.folder) / "final"),
             f"retraining the winner failed ({cause})",

@@ -24,9 +24,12 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from dvr_ray import __version__
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.errors import CheckpointError
+from dvr_ray.files import placed
 from dvr_ray.metrics import parse
 from dvr_ray.training.checkpoint import write_json
-from dvr_ray.training.run import finished, read_rows
+from dvr_ray.training.stored import finished, read_rows
+
+NEEDED = {"space_hash", "data_fingerprint", "seeds", "looks_at_test", "test_looks"}
 
 __all__ = ["Manifest", "TrialRecord", "mirror_study", "pareto", "write_trials"]
 
@@ -118,9 +121,8 @@ def write_trials(records: Sequence[TrialRecord], space: SearchSpace, path: Path)
     ]
     columns = ["trial", "folder", "status", "epochs", "seconds", *objectives, "best_epoch", "error"]
     columns += [f"config.{name}" for name in space.search]
-    temporary = path.with_name(f".{path.name}")
-    pd.DataFrame(lines, columns=columns).to_csv(temporary, index=False)
-    temporary.replace(path)
+    with placed(path) as temporary:
+        pd.DataFrame(lines, columns=columns).to_csv(temporary, index=False)
 
 
 def pareto(records: Sequence[TrialRecord], objectives: tuple[str, ...]) -> list[TrialRecord]:
@@ -153,12 +155,10 @@ def mirror_study(records: Sequence[TrialRecord], space: SearchSpace, path: Path)
     """Write the trials as an Optuna journal for ``optuna-dashboard``; it is never read back."""
     from dvr_ray.tuning.suggest import suggest
 
-    temporary = path.with_name(f".{path.name}")
-    temporary.unlink(missing_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
     directions = [up if parse(n).higher_is_better else down for n in space.tune.objectives]
-    with warnings.catch_warnings():
+    with placed(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(temporary))),
@@ -181,7 +181,6 @@ def mirror_study(records: Sequence[TrialRecord], space: SearchSpace, path: Path)
                     user_attrs={"folder": record.folder, "status": record.status},
                 )
             )
-    temporary.replace(path)
 
 
 class Manifest:
@@ -197,12 +196,36 @@ class Manifest:
         self.path = folder / "manifest.json"
         self.content: dict[str, Any] = {}
         if self.path.exists():
-            try:
-                self.content = json.loads(self.path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise CheckpointError(
-                    str(self.path), f"can't be read ({error})", "use another --out"
-                ) from error
+            self.content = self._read()
+
+    def _read(self) -> dict[str, Any]:
+        mend = "restore it from a copy, or use another --out"
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            spent = float(found["budget"]["seconds_spent"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise CheckpointError(str(self.path), f"can't be read ({cause})", mend) from error
+        if spent < 0 or not found.keys() >= NEEDED:
+            missing = ", ".join(sorted(NEEDED - found.keys())) or "a budget that was spent"
+            raise CheckpointError(str(self.path), f"must hold {missing}", mend)
+        return dict(found)
+
+    def check_data(self, fingerprint: str) -> None:
+        """Refuse to go on with other data than the sweep was begun with.
+
+        Raises
+        ------
+        CheckpointError
+            If the fingerprints differ.
+        """
+        began = self.content["data_fingerprint"]
+        if began != fingerprint:
+            raise CheckpointError(
+                str(self.path),
+                f"the sweep was begun with other data ({began}, now {fingerprint})",
+                "bring the files back, or use another --out",
+            )
 
     @classmethod
     def begin(cls, folder: Path, space: SearchSpace, fingerprint: str) -> Manifest:

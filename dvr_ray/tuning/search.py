@@ -1,30 +1,31 @@
-"""Ray Tune's part of a sweep: searcher, scheduler, budget, restored or new."""
+"""Ray Tune's part of a sweep: scheduler, budget, and news of its trials."""
 
 from __future__ import annotations
 
 import functools
 import pickle
+import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import optuna
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, Stopper, TuneConfig, Tuner
-from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
-from ray.tune.search.optuna import OptunaSearch
 
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.metrics import parse
-from dvr_ray.tuning.suggest import first_point, make_sampler, suggest
-from dvr_ray.tuning.trial import Plan
+from dvr_ray.training.stored import Failure
+from dvr_ray.tuning.searcher import Searcher
+from dvr_ray.tuning.trial import FAILURE, Plan
 
-__all__ = ["Budget", "TrialEvents", "make_tuner"]
+__all__ = ["Budget", "TrialEvents", "make_scheduler", "make_tuner"]
 
 DRIVER_BYTES = 1 << 20
+RESTARTS = 2
 STORED = "tune"
 
 
@@ -41,6 +42,10 @@ class Budget(Stopper):  # type: ignore[misc]
 
     def __init__(self, spent: float, minutes: float | None) -> None:
         self._left = None if minutes is None else 60 * minutes - spent
+        self.start()
+
+    def start(self) -> None:
+        """Count from now on."""
         self._started = time.time()
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -49,7 +54,7 @@ class Budget(Stopper):  # type: ignore[misc]
 
     def stop_all(self) -> bool:
         """Whether the time is up."""
-        return self._left is not None and time.time() - self._started > self._left
+        return self._left is not None and time.time() - self._started >= self._left
 
 
 class TrialEvents(Callback):  # type: ignore[misc]
@@ -61,14 +66,17 @@ class TrialEvents(Callback):  # type: ignore[misc]
         Numbers a trial by its suggested values.
     on_event : callable
         Takes trial number, status and latest metrics.
+    on_loss : callable
+        Takes the values of a trial that lost its process, why, and whether it is given up.
     """
 
     def __init__(
         self,
         number: Callable[[dict[str, Any]], int],
         on_event: Callable[[int, str, dict[str, Any]], None],
+        on_loss: Callable[[dict[str, Any], Failure, bool], None],
     ) -> None:
-        self._number, self._on_event = number, on_event
+        self._number, self._on_event, self._on_loss = number, on_event, on_loss
 
     def _tell(self, trial: Any, status: str, metrics: dict[str, Any]) -> None:
         self._on_event(self._number(trial.config), status, metrics)
@@ -85,32 +93,36 @@ class TrialEvents(Callback):  # type: ignore[misc]
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ends."""
-        self._tell(trial, "done", trial.last_result or {})
+        last = trial.last_result or {}
+        self._tell(trial, "failed" if FAILURE in last else "done", last)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial lost its process and gets another one."""
+        self._on_loss(trial.config, _lost(trial), False)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial fails."""
-        self._tell(trial, "failed", {"error": _error(trial)})
+        """A trial lost its process once too often."""
+        self._on_loss(trial.config, _lost(trial), True)
+        self._tell(trial, "failed", {})
 
     def __getstate__(self) -> dict[str, Any]:
         """Terminal and listeners stay in this process."""
-        return {"_number": _unnumbered, "_on_event": _nobody}
+        return {"_number": _nobody, "_on_event": _nobody, "_on_loss": _nobody}
 
 
-def _error(trial: Any) -> BaseException:
-    """Return why a trial failed; Tune's own getters look where the files lie only later."""
-    try:
-        found = pickle.loads(Path(trial.pickled_error_file).read_bytes())
-    except Exception:  # errors of any class may refuse to be unpickled
-        return RuntimeError(Path(trial.error_file).read_text(encoding="utf-8"))
-    return found if isinstance(found, BaseException) else RuntimeError(str(found))
-
-
-def _unnumbered(values: dict[str, Any]) -> int:
+def _nobody(*news: Any) -> int:
+    """Take no notice."""
     return 0
 
 
-def _nobody(number: int, status: str, metrics: dict[str, Any]) -> None:
-    """Take no notice."""
+def _lost(trial: Any) -> Failure:
+    """Why a trial has no process any more, from Ray's long story."""
+    error = getattr(trial, "pickled_error_file", None) and Path(trial.pickled_error_file)
+    story = str(pickle.loads(error.read_bytes())) if error and error.exists() else ""
+    detail = re.search(r"Worker exit detail: (.*?)(?: Some common causes|$)", story, re.MULTILINE)
+    lines = [line.strip() for line in story.splitlines() if line.strip()]
+    told = detail[1] if detail else (lines[0] if lines else "Ray says nothing")
+    return Failure(f"its process was lost, as when memory runs out or a node dies ({told})")
 
 
 def make_tuner(
@@ -118,10 +130,11 @@ def make_tuner(
     function: Callable[..., None],
     data: TrialData,
     concurrent: int,
+    searcher: Searcher,
     budget: Budget,
     events: TrialEvents,
 ) -> Tuner:
-    """Return the tuner of a sweep, from its snapshot where there is one.
+    """Return the tuner of a sweep, for the trials that its searcher doesn't know the end of.
 
     Parameters
     ----------
@@ -133,34 +146,24 @@ def make_tuner(
         Put into the object store once.
     concurrent : int
         Trials at the same time.
+    searcher : Searcher
+        Suggests; it remembers the search.
     budget : Budget
         Minutes left.
     events : TrialEvents
         Who is told.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = plan.space
-    trainable = _with_resources(
-        tune.with_parameters(functools.partial(function, plan=plan), data=data), space
-    )
-    stored = Path(plan.folder) / "ray" / STORED
-    if stored.exists() and Tuner.can_restore(str(stored)):
-        tuner = Tuner.restore(
-            str(stored), trainable=trainable, resume_unfinished=True, resume_errored=False
-        )
-        inner = tuner._local_tuner
-        # A restored tuner has the old budget, concurrency and listeners.
-        inner._run_config.stop = budget
-        inner._run_config.callbacks = [events, JsonLoggerCallback()]
-        inner._tune_config.max_concurrent_trials = concurrent
-        inner._tune_config.num_samples = space.tune.trials or -1
-        return tuner
+    # What Tune keeps for itself isn't read again.
+    shutil.rmtree(Path(plan.folder) / "ray" / STORED, ignore_errors=True)
     return Tuner(
-        trainable,
+        _with_resources(
+            tune.with_parameters(functools.partial(function, plan=plan), data=data), space
+        ),
         tune_config=TuneConfig(
-            search_alg=_searcher(space),
-            scheduler=_scheduler(space),
-            num_samples=space.tune.trials or -1,
+            search_alg=searcher,
+            scheduler=searcher.scheduler,
+            num_samples=space.tune.trials - searcher.ended if space.tune.trials else -1,
             max_concurrent_trials=concurrent,
             reuse_actors=space.resources.workers == 1,
             trial_dirname_creator=_short_name,
@@ -169,8 +172,9 @@ def make_tuner(
             name=STORED,
             storage_path=str(Path(plan.folder) / "ray"),
             stop=budget,
-            callbacks=[events, JsonLoggerCallback()],
-            failure_config=FailureConfig(max_failures=0),
+            callbacks=[events],
+            # A trial that raises ends and is noted; what Tune sees fail is a lost process.
+            failure_config=FailureConfig(max_failures=RESTARTS),
             verbose=0,
         ),
     )
@@ -187,20 +191,8 @@ def _with_resources(function: Any, space: SearchSpace) -> Any:
     return tune.with_resources(function, wanted)
 
 
-def _searcher(space: SearchSpace) -> OptunaSearch:
-    objectives = list(space.tune.objectives)
-    modes = ["max" if parse(name).higher_is_better else "min" for name in objectives]
-    several = len(objectives) > 1
-    return OptunaSearch(
-        space=functools.partial(suggest, space=space),
-        metric=objectives if several else objectives[0],
-        mode=modes if several else modes[0],
-        points_to_evaluate=[first_point(space)],
-        sampler=make_sampler(space.tune),
-    )
-
-
-def _scheduler(space: SearchSpace) -> TrialScheduler | None:
+def make_scheduler(space: SearchSpace) -> TrialScheduler | None:
+    """Make the scheduler that a space asks for; None stops no trial early."""
     if space.tune.scheduler == "none":
         return None
     first = space.tune.objectives[0]

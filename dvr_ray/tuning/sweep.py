@@ -1,7 +1,7 @@
 """One sweep: search, retrain the winner on fresh seeds, look at test once, write everything down.
 
-Resuming: Tune restores its own snapshot, so that the searcher remembers; trials whose
-``result.json`` exists are returned without training, others go on from their checkpoint.
+Resuming: the searcher remembers what it asked and what has ended; other trials go on from their
+checkpoint, and one whose ``result.json`` exists is returned without training.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from dvr_ray.config.load import apply, dump
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
-from dvr_ray.errors import ConfigError, DvrRayError, RunError
+from dvr_ray.errors import ConfigError, RunError
 from dvr_ray.events import Note, Tell
+from dvr_ray.files import LOGS, claimed, visible
 from dvr_ray.metrics import parse
 from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check
-from dvr_ray.tuning.final import retrain_and_test
+from dvr_ray.tuning.final import read_final, retrain_and_test
 from dvr_ray.tuning.records import (
     Manifest,
     TrialRecord,
@@ -32,9 +31,9 @@ from dvr_ray.tuning.records import (
     space_hash,
     write_trials,
 )
-from dvr_ray.tuning.search import Budget, TrialEvents, make_tuner
+from dvr_ray.tuning.searching import open_search, search
 from dvr_ray.tuning.suggest import ordered
-from dvr_ray.tuning.trial import Plan, covering, trainable, trial_folder
+from dvr_ray.tuning.trial import Plan, covering
 from dvr_ray.tuning.watching import Watcher, started
 
 __all__ = ["SweepRequest", "SweepResult", "check_space", "sweep"]
@@ -85,6 +84,12 @@ def check_space(space: SearchSpace, place: str) -> None:
     ConfigError
         As `dvr_ray.training.build.check`.
     """
+    if not space.search:
+        raise ConfigError(
+            f"{place}: search",
+            "must hold a field to search, got {}",
+            "add one, or train this one run with `dvr-ray train`",
+        )
     check(space.run, f"{place}: run")
     for name in space.tune.objectives:
         parse(name, f"{place}: tune.objective")
@@ -119,20 +124,23 @@ def sweep(request: SweepRequest) -> SweepResult:
     """
     folder = request.folder.resolve()
     _check_folder(request.space, folder, request.resume)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            return _locked(request, folder)
-    except Timeout as error:
-        raise ConfigError(
-            str(folder), "another process is working on this sweep", "wait for it or use --out"
-        ) from error
+    with claimed(folder):
+        # Again, since another process may have worked there until now.
+        _check_folder(request.space, folder, request.resume)
+        return _locked(request, folder)
 
 
 def _locked(request: SweepRequest, folder: Path) -> SweepResult:
     space = request.space
     began = time.monotonic()
     data, test = prepare(covering(space))
+    plan = Plan(space, str(folder))
+    known = Manifest(folder)
+    if known.content:
+        # What is damaged is found before Ray is started.
+        known.check_data(data.fingerprint)
+        read_final(folder)
+        open_search(plan, known)
     cluster = connect(request.address, space.resources, request.verbose)
     try:
         manifest = Manifest.begin(folder, space, data.fingerprint)
@@ -148,49 +156,22 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
                 )
             )
         request.tell(Note(f"Ray is up after {time.monotonic() - began:.0f} s; searching"))
-        plan = Plan(space, str(folder))
-        records = _search(request, plan, data, manifest, fits)
+        watcher = Watcher(plan, manifest.number, request.tell)
+        watcher.tell_earlier(manifest.content.get("order", []))
+        records = search(plan, data, manifest, fits, open_search(plan, manifest), watcher)
+        _write_down(records, plan, manifest)
         return _conclude(request, plan, records, data, test, manifest, fits)
     finally:
         disconnect()
 
 
-def _search(
-    request: SweepRequest, plan: Plan, data: TrialData, manifest: Manifest, fits: int
-) -> list[TrialRecord]:
-    """Run Tune until the budget is spent; the records of all trials."""
+def _write_down(records: list[TrialRecord], plan: Plan, manifest: Manifest) -> None:
     folder = Path(plan.folder)
-    began = time.monotonic()
-    watcher = Watcher(plan, manifest.number, request.tell, _one_line)
-    watcher.tell_earlier(manifest.content.get("order", []))
-    events = TrialEvents(watcher.number, watcher.on_event)
-    tuner = make_tuner(
-        plan,
-        trainable,
-        data,
-        fits,
-        Budget(manifest.seconds_spent, plan.space.tune.minutes),
-        events,
-    )
-    try:
-        grid = tuner.fit()
-    finally:
-        manifest.spend(time.monotonic() - began)
-    objectives = plan.space.tune.objectives
-    records = []
-    for result in grid:
-        values = result.config or {}
-        error = _one_line(result.error) if result.error else ""
-        where = trial_folder(plan, plan.config(values))
-        number = manifest.number(where.name)
-        records.append(TrialRecord.read(number, where, values, objectives, error))
-    records = sorted(_without_repeats(records), key=lambda record: record.number)
     write_trials(records, plan.space, folder / "trials.csv")
     mirror_study(records, plan.space, folder / "study.log")
     counts = {s: sum(r.status == s for r in records) for s in ("finished", "stopped", "failed")}
     manifest.content["counts"] = counts
     manifest.write()
-    return records
 
 
 def _conclude(
@@ -222,15 +203,15 @@ def _conclude(
 
 def _check_folder(space: SearchSpace, folder: Path, resume: bool) -> None:
     """Refuse a folder that holds something else, before anything is started."""
-    if not folder.exists() or not any(folder.iterdir()):
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(str(folder), "must be a folder, got a file", "use another --out")
+    names = [name for name in visible(folder) if name not in LOGS] if folder.exists() else []
+    if not names:
         return
     if not (folder / "manifest.json").exists():
-        leftovers = {path.name for path in folder.iterdir()} - {".lock", "log.txt"}
-        if not leftovers:
-            return
         raise ConfigError(
             str(folder),
-            f"the folder isn't empty and holds no sweep, got {sorted(leftovers)[0]}",
+            f"the folder isn't empty and holds no sweep, got {names[0]}",
             "use another --out",
         )
     found = Manifest(folder).content.get("space_hash")
@@ -244,20 +225,3 @@ def _check_folder(space: SearchSpace, folder: Path, resume: bool) -> None:
         raise ConfigError(
             str(folder), "holds this sweep already", "add --resume or use another --out"
         )
-
-
-def _without_repeats(records: list[TrialRecord]) -> list[TrialRecord]:
-    """Keep the first of trials with the same config: they share one folder and one result."""
-    seen: dict[str, TrialRecord] = {}
-    for record in records:
-        seen.setdefault(record.folder, record)
-    return list(seen.values())
-
-
-def _one_line(error: BaseException) -> str:
-    """Cause of a failed trial in one line."""
-    cause: BaseException = getattr(error, "cause", None) or error
-    if isinstance(cause, DvrRayError):
-        return str(cause)
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return lines[-1] if lines else type(cause).__name__

@@ -6,10 +6,11 @@ was trained before, after a kill or because a sampler repeats itself, gets the s
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -18,9 +19,15 @@ from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.tracking import Tracking
+from dvr_ray.training.stored import Failure, finished, note_failure, read_failure, read_rows
 from dvr_ray.tuning.suggest import decoded
 
-__all__ = ["Plan", "covering", "trainable", "trial_folder"]
+if TYPE_CHECKING:
+    from dvr_ray.training.run import RunRequest
+
+__all__ = ["FAILURE", "Plan", "covering", "trainable", "trial_folder"]
+
+FAILURE = "failure"
 
 
 @dataclass(frozen=True)
@@ -77,25 +84,49 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
         The sweep.
     data : TrialData
         Shared by all trials through the object store.
-    """
-    import torch
 
-    from dvr_ray.training.run import RunRequest, run
+    Notes
+    -----
+    What goes wrong here is noted in the folder and reported, and the trial ends like any other: it
+    would go wrong again, so Tune isn't to retry it. Tune retries trials whose process is lost.
+    """
+    from ray import tune
+
+    from dvr_ray.training.run import RunRequest
 
     config = plan.config(values)
-    objectives = plan.space.tune.objectives
     folder = trial_folder(plan, config)
-    request = RunRequest(config, data, folder, objectives, plan.tracking)
-    request.folder.mkdir(parents=True, exist_ok=True)
+    objectives = plan.space.tune.objectives
+    request = RunRequest(config, data, folder, objectives, plan.tracking, replay=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A sampler may suggest a config that another trial is training right now.
+        with FileLock(folder / ".lock"):
+            failure = read_failure(folder)
+            if failure is None or not failure.final:
+                _train(request, plan)
+                return
+    except Exception as error:
+        failure = Failure.of(error)
+        # On a full disk the note fails too; then Tune's report of it must do.
+        with contextlib.suppress(OSError):
+            note_failure(folder, failure)
+    tune.report({FAILURE: failure.cause})
+
+
+def _train(request: RunRequest, plan: Plan) -> None:
+    """Train in this process or on a group of workers."""
+    import torch
+
+    from dvr_ray.training.run import run
+
     resources = plan.space.resources
-    # A sampler may suggest a config that another trial is training right now.
-    with FileLock(request.folder / ".lock"):
-        if resources.workers > 1:
-            _run_sharded(request, plan)
-        else:
-            torch.set_num_threads(max(1, int(resources.cpus_per_worker)))
-            gpu = resources.gpus_per_worker > 0
-            run(request, TuneReporter(objectives), device=torch.device("cuda" if gpu else "cpu"))
+    if resources.workers > 1:
+        _run_sharded(request, plan)
+        return
+    torch.set_num_threads(max(1, int(resources.cpus_per_worker)))
+    device = torch.device("cuda" if resources.gpus_per_worker > 0 else "cpu")
+    run(request, TuneReporter(request.metrics), device=device)
 
 
 class TuneReporter:
@@ -113,12 +144,11 @@ class TuneReporter:
         tune.report(row_metrics(row, self._objectives))
 
 
-def _run_sharded(request: Any, plan: Plan) -> None:
+def _run_sharded(request: RunRequest, plan: Plan) -> None:
     """Train on a group; a finished run replays its rows, so that Tune knows its objectives."""
     from ray.tune.integration.ray_train import TuneReportCallback
 
     from dvr_ray.distributed.group import run_group
-    from dvr_ray.training.run import finished, read_rows
 
     objectives = plan.space.tune.objectives
     if finished(request.folder) is not None:

@@ -11,7 +11,7 @@ from dvr_ray.config.space import SearchSpace
 from dvr_ray.events import Note, Retraining, Started, Tell, TrialEnded, TrialStarted, Warned
 from dvr_ray.metrics import parse
 from dvr_ray.training.following import Follower, news
-from dvr_ray.training.run import finished
+from dvr_ray.training.stored import Failure, finished, read_failure
 from dvr_ray.tuning.records import Manifest, TrialRecord
 from dvr_ray.tuning.suggest import decoded
 from dvr_ray.tuning.trial import Plan, trial_folder
@@ -51,18 +51,10 @@ class Watcher:
         Numbers a trial by its folder's name.
     tell : callable
         Takes the events.
-    cause : callable
-        Puts the cause of a failure into one line.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        number: Callable[[str], int],
-        tell: Tell,
-        cause: Callable[[BaseException], str],
-    ) -> None:
-        self._plan, self._number, self._tell, self._cause = plan, number, tell, cause
+    def __init__(self, plan: Plan, number: Callable[[str], int], tell: Tell) -> None:
+        self._plan, self._number, self._tell = plan, number, tell
         self._values: dict[int, dict[str, Any]] = {}
         self._followers: dict[int, Follower] = {}
 
@@ -86,7 +78,7 @@ class Watcher:
                 self._tell(event)
         if status != "running":
             del self._followers[number]
-            self._end(number, folder, status, metrics.get("error"))
+            self._end(number, folder, status)
 
     def tell_earlier(self, order: list[str]) -> None:
         """Tell the trials that had finished before a resumption."""
@@ -97,11 +89,16 @@ class Watcher:
         if done:
             self._tell(Note(f"going on; finished before: {len(done)} of the trials"))
 
-    def _end(self, number: int, folder: Path, status: str, error: BaseException | None) -> None:
+    def warn(self, values: dict[str, Any], text: str) -> None:
+        """Tell a warning of a trial."""
+        self._tell(Warned(text, trial=self.number(values)))
+
+    def _end(self, number: int, folder: Path, status: str) -> None:
         cause = ""
         if status == "failed":
-            cause = self._cause(error) if error else "its cause isn't known"
-            LOG.error("trial %d failed: %s\n%s", number, cause, error or "")
+            failure = read_failure(folder) or Failure("its cause isn't known")
+            cause = failure.cause
+            LOG.error("trial %d failed: %s\n%s", number, cause, failure.trace)
         self._tell(self._ended(number, folder, cause))
 
     def _ended(self, number: int, folder: Path, error: str, earlier: bool = False) -> TrialEnded:

@@ -19,7 +19,8 @@ from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.prepare import prepare
 from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, read_rows, run
+from dvr_ray.training.run import RunRequest, run
+from dvr_ray.training.stored import read_rows
 from dvr_ray.training.watch import Watch
 from dvr_ray.tuning.records import Manifest, TrialRecord, write_trials
 

@@ -94,6 +94,7 @@ def _check_events(events: list[dict[str, Any]], out: Path, trials: pd.DataFrame)
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_killed_sweep_goes_on_and_repeats_nothing(repository: Path, tmp_path: Path) -> None:
     """kill -9 within a second after the first result.json; resumed twice."""
     out = tmp_path / "sweep"
@@ -152,7 +153,11 @@ def test_killed_sharded_sweep_goes_on(repository: Path, tmp_path: Path) -> None:
 def test_another_sweep_in_the_folder_is_refused(repository: Path, tmp_path: Path) -> None:
     out = tmp_path / "sweep"
     out.mkdir()
-    (out / "manifest.json").write_text(json.dumps({"space_hash": "0123456789ab"}))
+    manifest = {
+        "space_hash": "0123456789ab", "data_fingerprint": "", "seeds": {}, "looks_at_test": 0,
+        "test_looks": [], "budget": {"seconds_spent": 0.0},
+    }  # fmt: skip
+    (out / "manifest.json").write_text(json.dumps(manifest))
     done = subprocess.run(
         _command(repository, out), capture_output=True, text=True, check=False, timeout=100
     )

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import CheckpointError, RunError
-from dvr_ray.training.run import RunRequest, finished, read_rows, run
+from dvr_ray.training.run import RunRequest, run
+from dvr_ray.training.stored import finished, read_rows
 
 Make = Callable[..., RunConfig]
 

@@ -19,7 +19,8 @@ from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.collective import TorchCollective
 from dvr_ray.tracking import TrackedRun, Tracker, Tracking
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, read_rows, run
+from dvr_ray.training.run import RunRequest, run
+from dvr_ray.training.stored import read_rows
 
 Make = Callable[..., RunConfig]
 PLAIN = {"method__name": "bpr", "training__epochs": 4}

@@ -1,0 +1,65 @@
+"""The table of values that a run leaves: one line per training row, and what else is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from dvr_ray.data.interactions import TrialData
+from dvr_ray.metrics.auc import roc_auc
+
+__all__ = ["separation", "value_table"]
+
+
+def value_table(
+    data: TrialData, losses: Tensor, values: Tensor, probabilities: Tensor
+) -> pd.DataFrame:
+    """One line per training row: original ids, value, probability and what else is known.
+
+    Attributes of users and items are columns such as ``item.category``; features are numbered
+    within their family, ``feature.counts.0``.
+    """
+    columns: dict[str, Any] = {
+        "user": data.user_ids[data.train.users],
+        "item": data.item_ids[data.train.items],
+        "value": values.numpy(),
+        "probability": probabilities.numpy(),
+        "mean_loss": losses.numpy(),
+    }
+    for family, block in data.features.items():
+        for number in range(block.shape[1]):
+            columns[f"feature.{family}.{number}"] = block[:, number]
+    if data.planted is not None and data.planted.any():
+        columns["planted"] = data.planted
+    # Attributes repeat in many rows: as categories, a text is kept once.
+    for kind, attributes, numbers in (
+        ("user", data.user_table, data.train.users),
+        ("item", data.item_table, data.train.items),
+    ):
+        for name in attributes:
+            codes = pd.Categorical(attributes[name].map(_text))
+            columns[f"{kind}.{name}"] = codes[numbers]
+    return pd.DataFrame(columns)
+
+
+def _text(attribute: Any) -> str | None:
+    """Write an attribute as text; several of one kind, such as tags, with commas."""
+    if isinstance(attribute, list | tuple | np.ndarray):
+        return ", ".join(map(str, attribute))
+    return None if pd.isna(attribute) else str(attribute)
+
+
+def separation(table: pd.DataFrame) -> dict[str, Any]:
+    """AUC of real against planted rows, of the value and of every plain score."""
+    if "planted" not in table:
+        return {}
+    real = ~table["planted"].to_numpy()
+    features = [name for name in table if name.startswith("feature.")]
+    scores = {"value": table["value"], "mean_loss": -table["mean_loss"]}
+    scores |= {name.removeprefix("feature."): table[name] for name in features}
+    if features:
+        scores["mean of features"] = table[features].mean(axis=1)
+    return {"auc": {name: round(roc_auc(s.to_numpy(), real), 4) for name, s in scores.items()}}

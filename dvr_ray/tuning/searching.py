@@ -1,0 +1,133 @@
+"""The search itself: trials until the budget is spent, and what became of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dvr_ray.data.interactions import TrialData
+from dvr_ray.training.stored import Failure, finished, note_failure, read_failure
+from dvr_ray.tuning.records import Manifest, TrialRecord
+from dvr_ray.tuning.search import Budget, TrialEvents, make_scheduler, make_tuner
+from dvr_ray.tuning.searcher import Asked, Searcher
+from dvr_ray.tuning.trial import Plan, trainable, trial_folder
+from dvr_ray.tuning.watching import Watcher
+
+__all__ = ["open_search", "search"]
+
+SPENT_EVERY_SECONDS = 5.0
+
+
+def open_search(plan: Plan, manifest: Manifest) -> tuple[Searcher, Budget]:
+    """Take up a sweep's search, or begin it; what failed but may be mended is tried again.
+
+    Raises
+    ------
+    CheckpointError
+        If its memory, or the result of a trial, is damaged.
+    """
+    budget = Budget(manifest.seconds_spent, plan.space.tune.minutes)
+    path = Path(plan.folder) / "ray" / "searcher.pkl"
+    searcher = Searcher(plan.space, path, make_scheduler(plan.space), budget.stop_all)
+    for asked in searcher.asked:
+        where = _folder(plan, asked.values)
+        failure = _failure(plan, asked)
+        if asked.ended and finished(where) is None and failure and not failure.final:
+            searcher.reopen(asked)
+    return searcher, budget
+
+
+def search(
+    plan: Plan,
+    data: TrialData,
+    manifest: Manifest,
+    concurrent: int,
+    opened: tuple[Searcher, Budget],
+    watcher: Watcher,
+) -> list[TrialRecord]:
+    """Run trials until the budget is spent.
+
+    Parameters
+    ----------
+    plan : Plan
+        The sweep.
+    data : TrialData
+        What trials may see.
+    manifest : Manifest
+        Numbers the trials, and keeps the time that was spent.
+    concurrent : int
+        Trials at the same time.
+    opened : tuple
+        Of `open_search`.
+    watcher : Watcher
+        Told of every trial.
+
+    Returns
+    -------
+    list of TrialRecord
+        All trials by number; of those with the same config the first.
+    """
+    searcher, budget = opened
+    clock = _Clock(manifest)
+
+    def on_event(which: int, status: str, metrics: dict[str, Any]) -> None:
+        clock.tick(SPENT_EVERY_SECONDS)
+        watcher.on_event(which, status, metrics)
+
+    def on_loss(values: dict[str, Any], failure: Failure, given_up: bool) -> None:
+        if given_up:
+            note_failure(_folder(plan, values), failure)
+        what = "is given up" if given_up else "goes on from its last checkpoint"
+        watcher.warn(values, f"lost process: {failure.cause}; the trial {what}")
+
+    budget.start()
+    wanted = plan.space.tune.trials
+    if not budget.stop_all() and (wanted is None or searcher.ended < wanted):
+        events = TrialEvents(watcher.number, on_event, on_loss)
+        tuner = make_tuner(plan, trainable, data, concurrent, searcher, budget, events)
+        try:
+            tuner.fit()
+        finally:
+            clock.tick(0)
+    return _records(plan, searcher, watcher.number)
+
+
+def _records(
+    plan: Plan, searcher: Searcher, number: Callable[[dict[str, Any]], int]
+) -> list[TrialRecord]:
+    records: dict[str, TrialRecord] = {}
+    for asked in searcher.asked:
+        where, failure = _folder(plan, asked.values), _failure(plan, asked)
+        if where.name not in records:
+            records[where.name] = TrialRecord.read(
+                number(asked.values),
+                where,
+                asked.values,
+                plan.space.tune.objectives,
+                failure.cause if failure else "",
+            )
+    return sorted(records.values(), key=lambda record: record.number)
+
+
+def _folder(plan: Plan, values: dict[str, Any]) -> Path:
+    return trial_folder(plan, plan.config(values))
+
+
+def _failure(plan: Plan, asked: Asked) -> Failure | None:
+    noted = read_failure(_folder(plan, asked.values))
+    return noted or (Failure(asked.cause) if asked.cause else None)
+
+
+class _Clock:
+    """Adds searching time to the manifest as it passes, so that a kill loses only seconds."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest, self._last = manifest, time.monotonic()
+
+    def tick(self, least: float) -> None:
+        passed = time.monotonic() - self._last
+        if passed >= least:
+            self._manifest.spend(passed)
+            self._last += passed
