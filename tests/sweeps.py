@@ -11,7 +11,8 @@ from dvr_ray.config.load import dump, load_run, load_space
 from dvr_ray.data.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
-from dvr_ray.tuning.records import Manifest, TrialRecord, mirror_study, pareto, write_trials
+from dvr_ray.tuning.manifest import Manifest
+from dvr_ray.tuning.records import TrialRecord, mirror_study, pareto, write_trials
 from dvr_ray.tuning.searcher import Searcher
 from dvr_ray.tuning.trial import Plan, trial_folder
 

@@ -17,7 +17,8 @@ from dvr_ray.training.following import Polling
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run, test_metrics
 from dvr_ray.training.stored import Failure, finished
-from dvr_ray.tuning.records import Manifest, TrialRecord
+from dvr_ray.tuning.manifest import Manifest
+from dvr_ray.tuning.records import TrialRecord
 from dvr_ray.tuning.trial import Plan
 from dvr_ray.tuning.watching import FinalWatcher
 

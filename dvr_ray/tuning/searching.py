@@ -9,7 +9,8 @@ from typing import Any
 
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.training.stored import Failure, finished, note_failure, read_failure
-from dvr_ray.tuning.records import Manifest, TrialRecord
+from dvr_ray.tuning.manifest import Manifest
+from dvr_ray.tuning.records import TrialRecord
 from dvr_ray.tuning.search import Budget, TrialEvents, make_scheduler, make_tuner
 from dvr_ray.tuning.searcher import Asked, Searcher
 from dvr_ray.tuning.trial import Plan, trainable, trial_folder

@@ -23,14 +23,8 @@ from dvr_ray.metrics import parse
 from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check
 from dvr_ray.tuning.final import read_final, retrain_and_test
-from dvr_ray.tuning.records import (
-    Manifest,
-    TrialRecord,
-    mirror_study,
-    pareto,
-    space_hash,
-    write_trials,
-)
+from dvr_ray.tuning.manifest import Manifest, space_hash
+from dvr_ray.tuning.records import TrialRecord, mirror_study, pareto, write_trials
 from dvr_ray.tuning.searching import open_search, search
 from dvr_ray.tuning.suggest import ordered
 from dvr_ray.tuning.trial import Plan, covering

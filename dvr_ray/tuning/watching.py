@@ -12,7 +12,8 @@ from dvr_ray.events import Note, Retraining, Started, Tell, TrialEnded, TrialSta
 from dvr_ray.metrics import parse
 from dvr_ray.training.following import Follower, news
 from dvr_ray.training.stored import Failure, finished, read_failure
-from dvr_ray.tuning.records import Manifest, TrialRecord
+from dvr_ray.tuning.manifest import Manifest
+from dvr_ray.tuning.records import TrialRecord
 from dvr_ray.tuning.suggest import decoded
 from dvr_ray.tuning.trial import Plan, trial_folder
 

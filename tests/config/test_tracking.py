@@ -8,7 +8,7 @@ import pytest
 
 from dvr_ray.config.load import config_hash, dump, load_run, load_space, load_tracking
 from dvr_ray.errors import ConfigError
-from dvr_ray.tuning.records import space_hash
+from dvr_ray.tuning.manifest import space_hash
 
 SPACE = "run: {seed: 3}\nsearch: {}\ntune: {trials: 2}\n"
 RUN = "seed: 3\n"

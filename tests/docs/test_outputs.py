@@ -17,12 +17,14 @@ from small_run import SMALL
 from dvr_ray.config.load import apply, load_space
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.prepare import prepare
+from dvr_ray.files import visible
 from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.stored import read_rows
 from dvr_ray.training.watch import Watch
-from dvr_ray.tuning.records import Manifest, TrialRecord, write_trials
+from dvr_ray.tuning.manifest import Manifest
+from dvr_ray.tuning.records import TrialRecord, write_trials
 
 PAGE = DOCS / "reference" / "outputs.md"
 # Written only by a whole sweep, or only after something went wrong.
@@ -75,7 +77,7 @@ def test_columns_of_values_are_documented(folder: Path) -> None:
 
 def test_files_of_a_run_are_documented(folder: Path) -> None:
     # The command line writes the log.
-    _compare("Folder of a run", [path.name for path in folder.iterdir()] + ["log.txt"])
+    _compare("Folder of a run", [*visible(folder), "log.txt"])
 
 
 def test_records_of_a_sweep_are_documented(folder: Path, repository: Path, tmp_path: Path) -> None:

@@ -13,14 +13,8 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.errors import CheckpointError
-from dvr_ray.tuning.records import (
-    Manifest,
-    TrialRecord,
-    mirror_study,
-    pareto,
-    space_hash,
-    write_trials,
-)
+from dvr_ray.tuning.manifest import Manifest, space_hash
+from dvr_ray.tuning.records import TrialRecord, mirror_study, pareto, write_trials
 
 SPACE = SearchSpace.model_validate_json(
     json.dumps(

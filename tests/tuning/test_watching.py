@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import types
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ import pytest
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import Distribution, SearchSpace, TuneConfig
 from dvr_ray.events import Event, Retraining, TrialEnded, TrialReported, TrialStarted, Warned
+from dvr_ray.training.stored import Failure, note_failure
 from dvr_ray.tuning.search import TrialEvents
-from dvr_ray.tuning.trial import Plan, trial_folder
+from dvr_ray.tuning.trial import FAILURE, Plan, trial_folder
 from dvr_ray.tuning.watching import FinalWatcher, Watcher
 
 SPACE = SearchSpace(
@@ -46,8 +46,11 @@ class Sweep:
         self.plan = Plan(SPACE, str(folder))
         self.events: list[Event] = []
         self.order: list[str] = []
-        watcher = Watcher(self.plan, self._number, self.events.append, str)
-        self.watcher, self.tune = watcher, TrialEvents(watcher.number, watcher.on_event)
+        watcher = Watcher(self.plan, self._number, self.events.append)
+        self.watcher, self.tune = (
+            watcher,
+            TrialEvents(watcher.number, watcher.on_event, lambda *news: None),
+        )
 
     def _number(self, folder: str) -> int:
         if folder not in self.order:
@@ -94,23 +97,29 @@ def test_a_stopped_trial_has_no_result(sweep: Sweep) -> None:
     assert sweep.taken()[-1] == TrialEnded(0, folder.name, "stopped", {"ndcg@20": 0.4}, 2, 2.0)
 
 
-@pytest.mark.parametrize("pickled", [True, False])
 def test_a_failed_trial_has_its_cause_and_the_log_its_traceback(
-    pickled: bool, sweep: Sweep, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sweep: Sweep, caplog: pytest.LogCaptureFixture
 ) -> None:
     trial, folder = sweep.trial(0.01), sweep.folder(0.01)
-    trial.error_file, trial.pickled_error_file = tmp_path / "error.txt", tmp_path / "error.pkl"
-    Path(trial.error_file).write_text("Traceback: no negatives")
-    Path(trial.pickled_error_file).write_bytes(
-        pickle.dumps(ValueError("no negatives")) if pickled else b"of another version"
-    )
     sweep.tune.on_trial_start(0, [], trial)
-    sweep.tune.on_trial_error(0, [], trial)
+    folder.mkdir(parents=True)
+    try:
+        raise ValueError("no negatives")
+    except ValueError as error:
+        note_failure(folder, Failure.of(error))
+    trial.last_result = {FAILURE: "ValueError: no negatives"}
+    sweep.tune.on_trial_complete(0, [], trial)
     ended = sweep.taken()[-1]
     assert isinstance(ended, TrialEnded)
-    assert ended.status == "failed" and "no negatives" in ended.error
+    assert ended.status == "failed" and ended.error == "ValueError: no negatives"
     assert ended.folder == folder.name
-    assert "trial 0 failed" in caplog.text and "no negatives" in caplog.text
+    assert "trial 0 failed: ValueError: no negatives" in caplog.text
+    assert "Traceback" in caplog.text and "test_watching.py" in caplog.text
+
+
+def test_a_lost_process_is_a_warning_of_its_trial(sweep: Sweep) -> None:
+    sweep.watcher.warn({"training.lr": 0.01}, "lost process: killed")
+    assert sweep.taken() == [Warned("lost process: killed", 0)]
 
 
 def test_a_resumed_trial_tells_only_what_is_new(sweep: Sweep) -> None:
