@@ -12,8 +12,8 @@ import pytest
 
 from dvr_ray.cli.main import main
 
-# A lock is an empty file that stays; it hinders nobody.
-LOCKS = {".lock", ".run.lock"}
+# A lock is an empty file that stays, and the log grows; neither hinders anybody.
+KEPT = {".lock", ".run.lock", "log.txt"}
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -21,7 +21,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"(folder)"
         for path in folder.rglob("*")
-        if path.name not in LOCKS
+        if path.name not in KEPT
     }
 
 

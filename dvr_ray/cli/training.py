@@ -76,11 +76,23 @@ def _train(
 ) -> dict[str, Any]:
     """Prepare the data and train."""
     from dvr_ray.data.prepare import prepare
-    from dvr_ray.metrics import parse
     from dvr_ray.tracking import Tracking
-    from dvr_ray.training.run import RunRequest
+    from dvr_ray.training.run import RunRequest, run
 
     data, _ = prepare(config)
+    where = Tracking(tracking, folder.name, folder.resolve())
+    request = RunRequest(config, data, folder, tracking=where)
+    if workers == 1:
+        _tell_start(request, bar)
+        return run(request, bar)
+    return _run_group(request, workers, address, bar)
+
+
+def _tell_start(request: Any, bar: RunBar) -> None:
+    """Say what is trained on what, and where results go."""
+    from dvr_ray.metrics import parse
+
+    config, data, folder = request.config, request.data, request.folder
     metric = canonical(config.training.metric)
     direction = "max" if parse(metric).higher_is_better else "min"
     bar.tell(
@@ -92,8 +104,6 @@ def _train(
             f"{data.train.num_items} items"
         )
     )
-    where = Tracking(tracking, folder.name, folder.resolve())
-    return _run(RunRequest(config, data, folder, tracking=where), workers, address, bar)
 
 
 def _show(result: dict[str, Any], folder: Path, screen: Screen) -> None:
@@ -130,16 +140,8 @@ def _check_folder(folder: Path, run_config: Any, resume: bool) -> None:
         )
 
 
-def _run(request: Any, workers: int, address: str | None, bar: RunBar) -> dict[str, Any]:
-    """Train in this process, or on a Ray Train group where several workers are asked for."""
-    if workers > 1:
-        return _run_group(request, workers, address, bar)
-    from dvr_ray.training.run import run
-
-    return run(request, bar)
-
-
 def _run_group(request: Any, workers: int, address: str | None, bar: RunBar) -> dict[str, Any]:
+    """Train on a Ray Train group; a cluster that can't be had is refused before anything starts."""
     from dvr_ray.config.schema import ResourcesConfig
     from dvr_ray.distributed.cluster import connect, disconnect
     from dvr_ray.distributed.group import run_group
@@ -147,8 +149,9 @@ def _run_group(request: Any, workers: int, address: str | None, bar: RunBar) -> 
 
     resources = ResourcesConfig(workers=workers)
     connect(address, resources, bar.screen.verbose)
-    bar.tell(Note(f"Ray is up; training on {workers} workers"))
     try:
+        _tell_start(request, bar)
+        bar.tell(Note(f"Ray is up; training on {workers} workers"))
         follower = Follower(request.folder)
         follower.fresh()  # what was trained before a resumption
         with Polling(lambda: bar.report_all(follower.fresh())):

@@ -44,6 +44,11 @@ def assemble(reading: Reading, name: str, fingerprint: str, config: DataConfig) 
     config : DataConfig
         Reads ``min_rating`` and ``core``.
 
+    Returns
+    -------
+    Dataset
+        Users and items numbered from 0, in the order of their ids; not split yet.
+
     Raises
     ------
     DataError

@@ -99,6 +99,11 @@ def genders(values: Iterable[object]) -> list[str]:
     ----------
     values : iterable
         As the file writes them.
+
+    Returns
+    -------
+    list of str
+        "F", "M", "unknown", or what the file says otherwise.
     """
     texts = [_text(value) for value in values]
     return [SEXES.get(text.lower(), text) for text in texts]

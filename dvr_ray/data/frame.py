@@ -51,6 +51,11 @@ def from_frame(
     name : str
         For tables and messages.
 
+    Returns
+    -------
+    Dataset
+        Not split yet.
+
     Raises
     ------
     DataError

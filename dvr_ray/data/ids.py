@@ -80,6 +80,11 @@ def read_id(text: str, place: str) -> int:
     place : str
         ``file:line``, for the message.
 
+    Returns
+    -------
+    int
+        The id, 0 to 2^31 - 1.
+
     Raises
     ------
     DataError
@@ -102,6 +107,11 @@ def shown(text: str) -> str:
     ----------
     text : str
         What the file holds.
+
+    Returns
+    -------
+    str
+        In quotes; after 60 characters of the text comes ``...``.
     """
     return repr(text if len(text) <= WIDTH else text[:WIDTH] + "...")
 

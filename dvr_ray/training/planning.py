@@ -82,6 +82,11 @@ class Planner:
         ----------
         number, epoch : int
             Horizons and epochs done.
+
+        Returns
+        -------
+        list of Group
+            In the order in which they are walked.
         """
         batches = self.cut("partition", number)
         size = self._horizon.batches

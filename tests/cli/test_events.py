@@ -146,7 +146,7 @@ def test_a_failed_training_says_where_its_log_lies(call: Call, tmp_path: Path) -
     finally:
         sys.path.remove(str(tmp_path))
     code, _, err = found
-    assert code == 2
+    assert code == 1
     assert err.splitlines()[-2:] == [
         "details: run/log.txt",
         "error here: no space; check path, rights and free space",

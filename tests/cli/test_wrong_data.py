@@ -28,22 +28,26 @@ LIGHTGCN = {
 }  # fmt: skip
 
 HETREC = {
-    "two columns": (b"1\t2\n", ["data1.txt:1", "3 tab-separated", "2"]),
-    "spaces": (b"1 2 3\n", ["data1.txt:1", "3 tab-separated"]),
+    "two columns": (b"1\t2\n", ["data1.txt:1", "3 fields", "got 2"]),
+    "spaces": (b"1 2 3\n", ["data1.txt:1", "3 fields", "got 1"]),
     "columns swapped": (b"1\t2\t35\n3.2466e+05\t1\t2\n", ["data1.txt:2", "integer", "3.2466e+05"]),
     "plays unknown": (b"1\t2\t35\n1\t3\tmany\n", ["data1.txt:2", "plays", "'many'"]),
     "plays not finite": (b"1\t2\tnan\n", ["data1.txt:1", "plays", "nan"]),
     "a header": (b"userID\tartistID\tweight\n1\t2\t3\n", ["data1.txt:1", "'userID'"]),
     "a negative id": (b"1\t2\t3\n1\t-2\t3\n", ["data1.txt:2", "-2"]),
     "an id above 2^31": (b"3000000000\t2\t3\n", ["data1.txt:1", "3000000000"]),
-    "not UTF-8": (b"1\t2\t3\n1\t\xe9\t3\n", ["data1.txt:2", "integer"]),
+    "not UTF-8": (b"1\t2\t3\n1\t\xe9\t3\n", ["data1.txt:2", "UTF-8", "0xe9"]),
 }
 
 # Files that can be read, and still can't be trained on: config, train.txt, test.txt.
 UNFIT = {
     "one item": ("0 0\n1 0\n2 0\n3 0\n4 0\n", None, ["part", "rows"]),
     "one row": ("0 0\n", None, ["part", "rows", "1"]),
-    "test rows that are training rows": (ROWS, "0 0 1 2\n", ["test.txt", "3 rows", "train.txt"]),
+    "test rows that are training rows": (
+        ROWS,
+        "0 0 1 2\n",
+        ["test.txt", "3 rows", "training rows"],
+    ),
     "an empty test file": (ROWS, "", ["test.txt", "empty"]),
     "a test file without rows": (ROWS, "3\n", ["test.txt", "no interactions"]),
 }
@@ -93,7 +97,7 @@ def test_log_that_cannot_be_trained_on(case: str, log: Path) -> None:
     ("path", "wanted"),
     [
         ("../../no/where", ["no/where", "no such folder", "data.path"]),
-        ("run.yaml", ["run.yaml", "no such folder"]),
+        ("run.yaml", ["run.yaml/train.txt", "needs this file", "data.path"]),
         ("log", ["train.txt", "lightgcn needs this file"]),
         ("../../../../../../etc", ["/etc/train.txt", "lightgcn needs this file"]),
     ],

@@ -185,8 +185,8 @@ def test_resumed_finished_sweep_only_mends_its_tables(
     code, said = called("tune", "small.yaml", "--out", out, "--resume")
     assert code == 0, said
     after = files(out)
-    new = after.pop("report.html")
-    assert new and after.keys() == before.keys()
+    new = after.pop("report.html"), after.pop("summary.json")
+    assert all(new) and after.keys() == before.keys()
     same = {n for n in before if n not in ("manifest.json", "study.log")}
     assert {n: after[n] for n in same} == {n: before[n] for n in same}
 
@@ -212,7 +212,7 @@ def test_full_disk(full: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> No
     target = {
         "tensors": "dvr_ray.training.checkpoint.save_file",
         "json": "dvr_ray.training.checkpoint.json.dumps",
-        "rows": "dvr_ray.training.run._Log.__call__",
+        "rows": "dvr_ray.training.run._Log.report",
     }[full]
     before = files(root / "run")
     with monkeypatch.context() as patch:

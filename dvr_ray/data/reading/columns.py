@@ -53,6 +53,11 @@ def choose(names: Sequence[str], columns: ColumnsConfig, rated: bool, place: str
     place : str
         The file, for messages.
 
+    Returns
+    -------
+    Chosen
+        Names as the table writes them.
+
     Raises
     ------
     DataError
@@ -95,6 +100,11 @@ def id_column(names: Sequence[str], role: str, columns: ColumnsConfig, place: st
         What the user said about the log; here the usual names and ``id`` count too.
     place : str
         The file, for messages.
+
+    Returns
+    -------
+    str
+        Its name as the table writes it.
 
     Raises
     ------

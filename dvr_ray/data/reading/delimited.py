@@ -110,6 +110,11 @@ def fields(line: str, separator: str, quoted: bool = False) -> list[str]:
         Of fields.
     quoted : bool
         Whether double quotes may enclose a field.
+
+    Returns
+    -------
+    list of str
+        Without the quotes that enclose them.
     """
     if not quoted:
         return line.split(separator)
@@ -125,6 +130,11 @@ def read_rows(path: Path, layout: Layout) -> Rows:
         The file.
     layout : Layout
         How it is written.
+
+    Returns
+    -------
+    Rows
+        In the order of the file; dates in microseconds.
 
     Raises
     ------

@@ -25,6 +25,11 @@ def looks_whole(text: str) -> bool:
     ----------
     text : str
         An id.
+
+    Returns
+    -------
+    bool
+        False also for more than 18 digits.
     """
     return WHOLE.fullmatch(text) is not None
 
@@ -41,6 +46,11 @@ def parses_exactly(path: Path, separator: str) -> bool:
         The file, not gzipped.
     separator : str
         One character, of fields.
+
+    Returns
+    -------
+    bool
+        False where ids must be read as text.
     """
     blanks = [blank for blank in (b" ", b"\t") if blank != separator.encode()]
     tail = b"\n"

@@ -52,6 +52,11 @@ def broken(path: Path, error: Exception) -> DataError:
         The file.
     error : Exception
         What went wrong.
+
+    Returns
+    -------
+    DataError
+        To be raised.
     """
     if path.suffix == ".gz" and not (isinstance(error, OSError) and error.errno):
         return DataError(str(path), f"must be a whole gzip file, got: {error}", "get it again")
@@ -89,6 +94,11 @@ def whole(path: Path) -> bytes:
     ----------
     path : Path
         The file; gzipped where it ends in ``.gz``.
+
+    Returns
+    -------
+    bytes
+        All that the file holds.
 
     Raises
     ------

@@ -46,6 +46,11 @@ def table_of(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     columns : sequence of str, optional
         Which; by default all.
 
+    Returns
+    -------
+    Table
+        The columns, with all rows.
+
     Raises
     ------
     DataError
@@ -66,6 +71,11 @@ def frame_of(path: Path) -> pd.DataFrame:
     path : Path
         The file, perhaps gzipped.
 
+    Returns
+    -------
+    DataFrame
+        All columns; rows are numbered from 0.
+
     Raises
     ------
     DataError
@@ -85,6 +95,11 @@ def rows_of(table: pa.Table, chosen: Chosen, place: str) -> Rows:
         Which hold what.
     place : str
         The file, for messages.
+
+    Returns
+    -------
+    Rows
+        In the order of the table; dates in microseconds.
 
     Raises
     ------

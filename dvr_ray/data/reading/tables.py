@@ -40,6 +40,11 @@ def attribute_columns(names: Sequence[str]) -> dict[str, str]:
     ----------
     names : sequence of str
         All columns of the table.
+
+    Returns
+    -------
+    dict of str to str
+        Without those that the table lacks.
     """
     known = {plain(name): name for name in reversed(names)}
     found = {
@@ -77,6 +82,11 @@ def read_table(
         Whether double quotes may enclose a field.
     encoding : str
         Of the text.
+
+    Returns
+    -------
+    dict of str to list of str
+        By role, one text per row of the table.
 
     Raises
     ------
