@@ -67,7 +67,7 @@ def test_sharded_sweep_from_end_to_end(repository: Path, tmp_path: Path) -> None
     trials = pd.read_csv(out / "trials.csv")
     assert list(trials["status"]) == ["finished", "finished"]
     _check_events(events, out, trials)
-    assert trials["config.valuator.depth"][0] == 1 and trials["config.training.lr"][0] == 0.005
+    assert trials["config.valuator.depth"][0] == 1 and trials["config.training.lr"][0] == 0.01
     for folder, value in zip(trials["folder"], trials["ndcg@20"], strict=True):
         result = json.loads((out / "trials" / folder / "result.json").read_text())
         assert result["selection"]["ndcg@20"] == pytest.approx(value)
