@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -36,7 +36,7 @@ from dvr_ray.config.schema import RunConfig  # noqa: E402
 from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.training.build import build  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
-from dvr_ray.training.learner import LossRecord  # noqa: E402
+from dvr_ray.training.learner import Batch, Learner, LossRecord  # noqa: E402
 from dvr_ray.training.loop import Trainer  # noqa: E402
 from dvr_ray.training.optimiser import BackboneOptimiser  # noqa: E402
 from dvr_ray.training.planning import Planner  # noqa: E402
@@ -57,14 +57,16 @@ def seconds(function: Callable[[], Any], times: int = 3) -> float:
     return median(taken)
 
 
-def bare_epoch(plan: Any, tables: list[torch.Tensor], moments: list[Any], step: list[int]) -> None:
+def bare_epoch(
+    batches: Any, tables: list[torch.Tensor], moments: list[Any], step: list[int]
+) -> None:
     """The same gathers, BPR gradient and Adam row updates, written by hand."""
     first, second, eps = 0.9, 0.999, 1e-8
-    for rows in plan.batches:
-        u, i, j = plan.users[rows], plan.items[rows], plan.negatives[rows]
+    for batch in batches:
+        u, i, j = batch.users, batch.positives, batch.drawn[:, 0]
         step[0] += 1
         pu, qi, qj = tables[0][u], tables[1][i], tables[1][j]
-        slope = -torch.sigmoid(-(pu * (qi - qj)).sum(1)) / len(rows)
+        slope = -torch.sigmoid(-(pu * (qi - qj)).sum(1)) / len(u)
         gradients = (slope[:, None] * (qi - qj), slope[:, None] * pu)
         for table, (m, v), index, gradient in (
             (tables[0], moments[0], u, gradients[0]),
@@ -78,19 +80,25 @@ def bare_epoch(plan: Any, tables: list[torch.Tensor], moments: list[Any], step: 
             table[unique] -= LR / (1 - first ** step[0]) * mean / scale
 
 
+def epoch(learner: Learner, batches: Iterable[Batch], record: LossRecord) -> None:
+    """Train on all rows of all batches."""
+    for batch in batches:
+        learner.step(batch, record)
+
+
 def bpr(config: RunConfig, data: Any) -> None:
     """Epoch of plain BPR against the bare loop."""
     parts = build(config, data, OneProcess(), CPU)
     learner = parts.learner(0)
     planner = Planner(config, data.train, parts.negatives, CPU)
-    plan = planner.epoch(planner.cut("order", 0), 0)
+    batches = list(planner.walk(planner.cut("order", 0), 0))
     record = LossRecord(len(data.train), OneProcess())
     sizes = (data.train.num_users, data.train.num_items)
     tables = [torch.randn(size, DIM) * 0.1 for size in sizes]
     moments = [(torch.zeros(size, DIM), torch.zeros(size, DIM)) for size in sizes]
-    bare = seconds(lambda: bare_epoch(plan, tables, moments, [0]))
-    whole = seconds(lambda: learner.train_epoch(planner.epoch(planner.cut("order", 0), 0), record))
-    loop = seconds(lambda: learner.train_epoch(plan, record))
+    bare = seconds(lambda: bare_epoch(batches, tables, moments, [0]))
+    whole = seconds(lambda: epoch(learner, planner.walk(planner.cut("order", 0), 0), record))
+    loop = seconds(lambda: epoch(learner, batches, record))
     print(
         f"BPR epoch {loop:.2f} s, with drawing {whole:.2f} s, bare loop {bare:.2f} s: ratio "
         f"{loop / bare:.2f} (with drawing {whole / bare:.2f})",
@@ -103,7 +111,7 @@ def evaluation(config: RunConfig, data: Any) -> None:
     backbone = build(config, data, OneProcess(), CPU).learner(0).backbone
     evaluator = Evaluator([data.train], {"selection": data.selection}, OneProcess())
     users = torch.from_numpy(np.flatnonzero(data.selection.user_counts))
-    left, right = backbone.users.weight.detach(), backbone.items.weight.detach()
+    left, right = backbone.frozen()
     step = max(1, (1 << 24) // data.train.num_items)
 
     def bare() -> None:
@@ -145,13 +153,13 @@ def quality(config: RunConfig, data: Any, epochs: int) -> None:
         best = (0.0, 0, 0.0)
         for lr in RATES:
             changed = apply(config, {"training.lr": lr})
-            for epoch, backbone in trained(changed, data, epochs, sparse):
+            for number, backbone in trained(changed, data, epochs, sparse):
                 found = evaluator.per_user(backbone, {"selection": ["ndcg@20"]})["selection"]
-                best = max(best, (float(found["ndcg@20"].nanmean()), epoch, lr))
-        score, epoch, lr = best
+                best = max(best, (float(found["ndcg@20"].nanmean()), number, lr))
+        score, number, lr = best
         print(
             f"{name}: best ndcg@20 on validation-selection {score:.4f} "
-            f"(epoch {epoch} of {epochs}, lr {lr:g} of {RATES})",
+            f"(epoch {number} of {epochs}, lr {lr:g} of {RATES})",
             flush=True,
         )
 
@@ -164,13 +172,12 @@ def trained(
     planner = Planner(config, data.train, parts.negatives, CPU)
     learner, record = parts.learner(0), LossRecord(len(data.train), OneProcess())
     if not sparse:
-        for module in (learner.backbone.users, learner.backbone.items):
-            module.sparse = False
+        learner.backbone.rowwise = False
         learner._optimiser = BackboneOptimiser(learner.backbone, config.training.lr, OneProcess())
-    for epoch in range(1, epochs + 1):
-        learner.train_epoch(planner.epoch(planner.cut("order", epoch), epoch), record)
-        if epoch % 5 == 0:
-            yield epoch, learner.backbone
+    for number in range(1, epochs + 1):
+        epoch(learner, planner.walk(planner.cut("order", number), number), record)
+        if number % 5 == 0:
+            yield number, learner.backbone
 
 
 def main() -> None:

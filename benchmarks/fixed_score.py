@@ -50,8 +50,8 @@ class FixedScore(Weighting):
             self._kept = torch.rand(len(self._odds), generator=draws) < self._odds
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
-        """Return the kept rows."""
-        return rows[self._kept[rows]]
+        """Tell which rows are kept."""
+        return self._kept[rows]
 
     def _score(self, horizon: Horizon) -> Tensor:
         data = self.parts.data

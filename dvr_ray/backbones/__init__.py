@@ -1,5 +1,5 @@
 """Recommenders that DVR trains; one file per backbone."""
 
-from dvr_ray.backbones.backbone import BACKBONES, Backbone, TripletOutput
+from dvr_ray.backbones.backbone import BACKBONES, Backbone, Tables, TripletOutput
 
-__all__ = ["BACKBONES", "Backbone", "TripletOutput"]
+__all__ = ["BACKBONES", "Backbone", "Tables", "TripletOutput"]

@@ -1,31 +1,47 @@
-"""The small interface that every backbone implements."""
+"""The small interface that every backbone implements.
+
+A backbone turns its parameters into one representation per user and item (`represent`) and matches
+two of them (`match`). Everything else, from the BPR step to the ranking of all items, is made of
+these two, so that a graph backbone propagates once a step, whoever reads the result.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from dvr_ray.config.schema import Strict
 from dvr_ray.data.interactions import Interactions
 from dvr_ray.registry import Registry
 
-__all__ = ["BACKBONES", "Backbone", "TripletOutput"]
+__all__ = ["BACKBONES", "Backbone", "Tables", "TripletOutput"]
+
+
+class Tables(NamedTuple):
+    """One row per user, (U, D), and per item, (I, D)."""
+
+    users: Tensor
+    items: Tensor
 
 
 @dataclass(frozen=True)
 class TripletOutput:
-    """What a backbone says of b triplets.
+    """What a backbone says of b triplets with n negatives each.
 
     Parameters
     ----------
-    positive, negative : Tensor, shape (b,)
-        Scores of (user, positive item) and (user, negative item).
+    positive : Tensor, shape (b,)
+        Scores of (user, positive item).
+    negative : Tensor, shape (b, n)
+        Scores of (user, negative item).
     squared_norm : Tensor, shape (b,)
-        Squared norms of the embeddings that the triplet reads, for the L2 term.
+        Squared norms of the embeddings that the triplet reads, for the L2 term; of n negatives
+        their mean.
     """
 
     positive: Tensor
@@ -34,13 +50,17 @@ class TripletOutput:
 
 
 class Backbone(nn.Module, ABC):
-    """A recommender with scores of triplets and of users against all items.
-
-    Embedding tables made with ``sparse=True`` get gradients and optimiser steps for the rows of
-    the batch only; all other parameters are treated densely.
-    """
+    """A recommender with scores of triplets and of users against all items."""
 
     Params: type[Strict]
+
+    rowwise = False
+    """Whether representations are the parameters themselves: then gradients and optimiser steps
+    touch the rows of the batch only. All other parameters are treated densely."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: tuple[tuple[int, ...], Tables] | None = None
 
     @classmethod
     @abstractmethod
@@ -58,16 +78,95 @@ class Backbone(nn.Module, ABC):
         """
 
     @abstractmethod
+    def represent(self) -> Tables:
+        """Return the representations that scores are made of, with gradient."""
+
+    def regularised(self, tables: Tables) -> Tables:
+        """Return the tables whose rows the L2 term counts; those of `represent` unless changed."""
+        return tables
+
+    def match(self, users: Tensor, items: Tensor) -> Tensor:
+        """Score representations: the inner product unless changed.
+
+        Parameters
+        ----------
+        users : Tensor, shape (b, D)
+            Users' rows.
+        items : Tensor, shape (b, n, D) or (1, n, D)
+            Items' rows; one block for all users where the first size is 1.
+
+        Returns
+        -------
+        Tensor, shape (b, n)
+        """
+        if len(items) == 1:
+            return users @ items[0].T
+        return torch.einsum("bd,bnd->bn", users, items)
+
     def forward(self, users: Tensor, positives: Tensor, negatives: Tensor) -> TripletOutput:
-        """Score triplets; all arguments int64, shape (b,)."""
+        """Score triplets.
 
-    @abstractmethod
+        Parameters
+        ----------
+        users, positives : Tensor of int64, shape (b,)
+            Users and their positive items.
+        negatives : Tensor of int64, shape (b, n) or (1, n)
+            Negative items; one list for all triplets where the first size is 1.
+
+        Returns
+        -------
+        TripletOutput
+            Scores and norms.
+        """
+        tables = self.represent()
+        user, positive, negative = self._rows(tables, users, positives, negatives)
+        counted = self.regularised(tables)
+        if counted is tables:
+            norms = _squares(user, positive, negative)
+        else:
+            norms = _squares(*self._rows(counted, users, positives, negatives))
+        return TripletOutput(
+            self.match(user, positive[:, None])[:, 0], self.match(user, negative), norms
+        )
+
+    def frozen(self) -> Tables:
+        """Return the representations without gradient; made once per state of the weights."""
+        versions = tuple(parameter._version for parameter in self.parameters())
+        if self._kept is None or self._kept[0] != versions:
+            with torch.no_grad():
+                tables = self.represent()
+            self._kept = versions, Tables(tables.users.detach(), tables.items.detach())
+        return self._kept[1]
+
     def item_scores(self, users: Tensor) -> Tensor:
-        """Score all items for some users: shape (u,) to (u, I)."""
+        """Score all items for some users, without gradient: shape (u,) to (u, I)."""
+        tables = self.frozen()
+        with torch.no_grad():
+            return self.match(tables.users[users], tables.items[None])
 
-    @abstractmethod
     def embeddings(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the embeddings of pairs, each (b, d), as the encoder reads them."""
+        """Return the representations of pairs, each (b, D), without gradient."""
+        tables = self.frozen()
+        return tables.users[users], tables.items[items]
+
+    def _rows(
+        self, tables: Tables, users: Tensor, positives: Tensor, negatives: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        user = self._lookup(tables.users, users)
+        # One lookup of both sides leaves one gradient to combine.
+        items = self._lookup(tables.items, torch.cat([positives, negatives.flatten()]))
+        positive, negative = items[: len(positives)], items[len(positives) :]
+        return user, positive, negative.view(*negatives.shape, items.shape[1])
+
+    def _lookup(self, table: Tensor, rows: Tensor) -> Tensor:
+        # A table that stands in for the parameter, as in a look-ahead step, has no row gradients.
+        return embedding(rows, table, sparse=self.rowwise and table.is_leaf)
+
+
+def _squares(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    own = user.square().sum(1) + positive.square().sum(1)
+    others = negative.square().sum(2).mean(1)
+    return own + others
 
 
 BACKBONES: Registry[Backbone] = Registry("backbone", "dvr_ray.backbones")

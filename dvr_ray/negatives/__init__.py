@@ -1,5 +1,5 @@
 """Negative samplers; one file per sampler."""
 
-from dvr_ray.negatives.sampler import NEGATIVES, NegativeSampler
+from dvr_ray.negatives.sampler import NEGATIVES, Negatives, NegativeSampler
 
-__all__ = ["NEGATIVES", "NegativeSampler"]
+__all__ = ["NEGATIVES", "NegativeSampler", "Negatives"]

@@ -9,29 +9,34 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from dvr_ray.config.schema import Strict
 from dvr_ray.data.interactions import Interactions
 from dvr_ray.negatives.sampler import NEGATIVES, NegativeSampler
 
-__all__ = ["Uniform"]
+__all__ = ["Uniform", "UniformParams"]
 
 
 class UniformParams(Strict):
-    """Fields of ``negatives: {name: uniform}``: none."""
+    """Fields of ``negatives: {name: uniform}``."""
+
+    count: int = Field(1, ge=1, le=10_000, description="Negatives n per positive.")
 
 
 @NEGATIVES.add("uniform")
 class Uniform(NegativeSampler):
     """Uniform over the items that the user has no training interaction with.
 
-    Time O(n log n) per draw, memory O(n). `dvr_ray.data` has refused users who have all items.
+    Time O(b n log rows) per draw, memory O(rows). `dvr_ray.data` has refused users who have all
+    items.
     """
 
     Params = UniformParams
 
     def __init__(self, params: UniformParams, train: Interactions) -> None:
+        self._count = params.count
         starts = train.user_offsets[train.users]
         shifted = train.items - (np.arange(len(train)) - starts)
         stride = train.num_items + 1
@@ -40,9 +45,10 @@ class Uniform(NegativeSampler):
         self._starts = torch.from_numpy(starts.copy())
         self._free = torch.from_numpy(train.num_items - train.user_counts[train.users])
 
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """Draw one negative per training row, shape (n,)."""
-        uniform = torch.rand(len(self._free), dtype=torch.float64, generator=generator)
-        rank = (uniform * self._free).long()
-        below = torch.searchsorted(self._keys, self._stride_of_row + rank, right=True)
-        return rank + below - self._starts
+    def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw n negatives per training row, shape (b,) to (b, n)."""
+        uniform = torch.rand(len(rows), self._count, dtype=torch.float64, generator=generator)
+        rank = (uniform * self._free[rows, None]).long()
+        wanted = self._stride_of_row[rows, None] + rank
+        below = torch.searchsorted(self._keys, wanted, right=True)
+        return rank + below - self._starts[rows, None]

@@ -103,11 +103,15 @@ def build(
         weights = generator(config.seed, "weights", counter)
         return backbone_class.build(backbone_params, data.train, weights).to(device, dtype)
 
+    sampler_params = _params(NEGATIVES, config.negatives, "run: negatives")
+    negatives = NEGATIVES.get(config.negatives.name)(sampler_params, data.train)
+
     def make_learner(counter: int) -> Learner:
         training = config.training
-        return Learner(lambda: make_backbone(counter), training.lr, training.l2, collective)
+        return Learner(
+            lambda: make_backbone(counter), training.lr, training.l2, collective, negatives
+        )
 
-    sampler_params = _params(NEGATIVES, config.negatives, "run: negatives")
     parts = WeightingParts(
         params=_params(WEIGHTINGS, config.method, "run: method"),
         config=config,
@@ -118,7 +122,7 @@ def build(
     )
     return Parts(
         make_learner,
-        NEGATIVES.get(config.negatives.name)(sampler_params, data.train),
+        negatives,
         WEIGHTINGS.get(config.method.name)(parts),
     )
 

@@ -99,7 +99,7 @@ class Evaluator:
             The model.
         part : str
             Name of the part.
-        negatives : Tensor, shape (rows of the part,)
+        negatives : Tensor, shape (rows of the part, 1)
             One negative per held-out row.
 
         Returns
@@ -114,7 +114,7 @@ class Evaluator:
         users, items = torch.from_numpy(rows.users[own]), torch.from_numpy(rows.items[own])
         with torch.no_grad():
             out = backbone(users.to(device), items.to(device), negatives[own].to(device))
-        total.index_add_(0, users, softplus(out.negative - out.positive).double().cpu())
+        total.index_add_(0, users, softplus(out.negative[:, 0] - out.positive).double().cpu())
         self._collective.sum_(total)
         return total / torch.from_numpy(rows.user_counts).where(
             torch.from_numpy(rows.user_counts > 0), torch.nan

@@ -1,45 +1,71 @@
 """One replica of the backbone: its optimiser, its BPR steps, its copying and merging.
 
-Loss of a batch, over the kept triplets: mean of ``w softplus(s_uj - s_ui)`` plus ``l2 / 2`` times
-the mean squared norm of the embeddings read (LightGCN's regulariser, not Adam's weight decay).
+Loss of a batch, over the kept triplets: mean of ``w l`` plus ``l2 / 2`` times the mean squared norm
+of the embeddings read (LightGCN's regulariser, not Adam's weight decay); l is the sampler's loss
+of a row, ``softplus(s_uj - s_ui)`` for one negative.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective
+from dvr_ray.negatives import NegativeSampler
 from dvr_ray.state import prefixed, under
 from dvr_ray.training.optimiser import BackboneOptimiser, mean_tensors
+from dvr_ray.weightings import TripletBatch
 
-__all__ = ["EpochPlan", "Learner", "LossRecord"]
+__all__ = ["Batch", "Learner", "LossRecord"]
 
 
 @dataclass(frozen=True)
-class EpochPlan:
-    """The global batches of one epoch, the same on every worker and for every replica.
+class Batch:
+    """One global batch, the same on every worker and for every replica.
 
     Parameters
     ----------
-    number : int
-        Counts epochs, or horizons where these are shorter.
-    batches : list of Tensor
-        Training rows of each batch.
-    users, items, negatives : Tensor, shape (n,)
-        Triplet of every training row, on the model's device.
+    step : int
+        Counts the batches of a run.
+    rows : Tensor, shape (B,)
+        Training rows, on the CPU.
+    users, positives : Tensor, shape (B,)
+        Users and items of the rows, on the model's device.
+    drawn : Tensor, shape (B, m) or (1, m)
+        Draws for the rows' negatives (`NegativeSampler.draw`), on the model's device.
+    begins : bool
+        Whether it is the first of its epoch.
     """
 
-    number: int
-    batches: list[Tensor]
+    step: int
+    rows: Tensor
     users: Tensor
-    items: Tensor
-    negatives: Tensor
+    positives: Tensor
+    drawn: Tensor
+    begins: bool
+
+    def share(self, kept: Tensor | None, collective: Collective) -> tuple[Batch, int]:
+        """Return this worker's share of the kept triplets, and how many all workers hold."""
+        chosen = torch.arange(len(self.rows)) if kept is None else kept.nonzero()[:, 0]
+        own = chosen.tensor_split(collective.size)[collective.rank]
+        if len(own) == len(self.rows):
+            return self, len(chosen)
+        place = own.to(self.users.device)
+        drawn = self.drawn if len(self.drawn) < len(self.rows) else self.drawn[place]
+        share = Batch(
+            self.step,
+            self.rows[own],
+            self.users[place],
+            self.positives[place],
+            drawn,
+            self.begins,
+        )
+        return share, len(chosen)
 
 
 class LossRecord:
@@ -115,44 +141,78 @@ class Learner:
         Learning rate and strength of the regulariser.
     collective : Collective
         The group; every batch is split over it.
+    negatives : NegativeSampler
+        Chooses negatives by the backbone.
     """
 
     def __init__(
-        self, make: Callable[[], Backbone], lr: float, l2: float, collective: Collective
+        self,
+        make: Callable[[], Backbone],
+        lr: float,
+        l2: float,
+        collective: Collective,
+        negatives: NegativeSampler,
     ) -> None:
         self.backbone = make()
-        self._l2, self._collective = l2, collective
+        self._l2, self._collective, self._negatives = l2, collective, negatives
         self._optimiser = BackboneOptimiser(self.backbone, lr, collective)
+        self._snapshot: Any = None
+        self._aged = 0
 
-    def train_epoch(
+    def step(
         self,
-        plan: EpochPlan,
+        batch: Batch,
         record: LossRecord,
-        select: Callable[[Tensor], Tensor] = lambda rows: rows,
-        weigh: Callable[[Tensor], Tensor | None] = lambda losses: None,
+        kept: Tensor | None = None,
+        weigh: Callable[[TripletBatch], Tensor | None] = lambda triplets: None,
     ) -> None:
-        """Take one step per batch on the rows that ``select`` keeps; an empty draw is skipped."""
-        for batch in plan.batches:
-            rows = select(batch)
-            if len(rows):
-                self._step(plan, rows, record, weigh)
+        """Take one step on the kept triplets of a batch; an empty draw is skipped.
 
-    def _step(
+        Parameters
+        ----------
+        batch : Batch
+            The global batch.
+        record : LossRecord
+            Gets the losses.
+        kept : Tensor of bool, shape (B,), optional
+            Which triplets count; all by default.
+        weigh : callable, optional
+            Weights of the triplets; one by default.
+        """
+        self._look(batch)
+        own, total = batch.share(kept, self._collective)
+        if total:
+            loss = self._loss(own, total, record, weigh)
+            self._optimiser.step(loss)
+
+    def _look(self, batch: Batch) -> None:
+        """Renew what the sampler knows of the model."""
+        self._aged += len(batch.rows)
+        wanted = self._negatives.refresh_rows
+        if batch.begins or (wanted is not None and self._aged >= wanted):
+            with torch.no_grad():
+                self._snapshot, self._aged = self._negatives.snapshot(self.backbone), 0
+
+    def _loss(
         self,
-        plan: EpochPlan,
-        rows: Tensor,
+        own: Batch,
+        total: int,
         record: LossRecord,
-        weigh: Callable[[Tensor], Tensor | None],
-    ) -> None:
-        own = rows.tensor_split(self._collective.size)[self._collective.rank]
-        place = own.to(plan.users.device)
-        out = self.backbone(plan.users[place], plan.items[place], plan.negatives[place])
-        losses = softplus(out.negative - out.positive)
-        record.add(own, losses.detach())
-        weights = weigh(losses.detach())
+        weigh: Callable[[TripletBatch], Tensor | None],
+    ) -> Tensor:
+        with torch.no_grad():
+            negatives = self._negatives.choose(self.backbone, self._snapshot, own.users, own.drawn)
+        out = self.backbone(own.users, own.positives, negatives.items)
+        losses = self._negatives.losses(out.positive[:, None] - out.negative, negatives)
+        record.add(own.rows, losses.detach())
+        triplets = TripletBatch(
+            own.step, total, own.rows, own.users, own.positives, negatives.items, losses,
+            self.backbone,
+        )  # fmt: skip
+        weights = weigh(triplets)
         fit = losses if weights is None else weights * losses
-        loss = (fit.sum() + 0.5 * self._l2 * out.squared_norm.sum()) / len(rows)
-        self._optimiser.step(loss)
+        loss: Tensor = (fit.sum() + 0.5 * self._l2 * out.squared_norm.sum()) / total
+        return loss
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and moments."""

@@ -206,12 +206,12 @@ class Trainer:
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
         """One epoch of the main learner alone; a weighting that learns isn't asked."""
         batches = self._planner.cut("order", self._progress.epoch)
-        plan = self._planner.epoch(batches, self._progress.epoch)
+        walked = self._planner.walk(batches, self._progress.epoch)
         if phase == "train":
             self.weighting.begin(self._horizon(batches, self._progress.horizon))
-            self._replicas.train_epoch(plan, self._record)
+            self._replicas.explore(walked, self._progress.epoch, self._record)
         else:
-            self._replicas.main.train_epoch(plan, self._record)
+            self._replicas.train(walked, self._record)
         self._progress.epoch += 1
         self._progress.horizon += 1
         return {"epoch": self._progress.epoch, "phase": phase, "loss": self._record.merge()}
@@ -241,8 +241,9 @@ class Trainer:
         self._replicas.open(number)
         for epoch in range(self._progress.epoch, self._progress.epoch + group.epochs):
             batches = self._planner.cut("order", epoch) if group.whole else group.batches
-            plan = self._planner.epoch(batches, epoch if group.whole else number)
-            self._replicas.train_epoch(plan, self._record)
+            counter = epoch if group.whole else number
+            walked = self._planner.walk(batches, counter)
+            self._replicas.explore(walked, counter, self._record)
         loss = self._record.merge()
         exploring = self._replicas.exploring
         rewards = torch.stack([self._meter.measure(r.backbone, number) for r in exploring])
@@ -252,13 +253,18 @@ class Trainer:
         return loss, monitors
 
     def _horizon(self, batches: list[Tensor], number: int, *counters: int) -> Horizon:
-        losses = self._record.filled()
-        return self._planner.horizon(batches, number, losses, self._embeddings, *counters)
+        backbone = self._replicas.main.backbone
+        return Horizon(
+            number,
+            batches,
+            self._record.filled(),
+            self._embeddings,
+            lambda rows: self._planner.fixed_negatives(backbone, rows, number, *counters),
+        )
 
     def _embeddings(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            backbone = self._replicas.main.backbone
-            return backbone.embeddings(users.to(self._device), items.to(self._device))
+        backbone = self._replicas.main.backbone
+        return backbone.embeddings(users.to(self._device), items.to(self._device))
 
     def _tensors(self) -> dict[str, Tensor]:
         state = self._replicas.tensors() | prefixed("best", self._selection.best)

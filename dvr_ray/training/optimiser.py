@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective
@@ -25,7 +25,7 @@ class BackboneOptimiser:
     Parameters
     ----------
     backbone : Backbone
-        Its tables are told from its dense parameters by ``nn.Embedding(sparse=True)``.
+        If it is ``rowwise``, the tables that it represents users and items by are stepped by rows.
     lr : float
         Learning rate.
     collective : Collective
@@ -79,11 +79,7 @@ class BackboneOptimiser:
 
 
 def _sparse_tables(backbone: Backbone) -> list[Tensor]:
-    return [
-        module.weight
-        for module in backbone.modules()
-        if isinstance(module, nn.Embedding) and module.sparse
-    ]
+    return [*backbone.represent()] if backbone.rowwise else []
 
 
 def mean_tensors(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -6,18 +6,18 @@ train on the same numbers, all workers draw alike, and a resumed run needs no sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from dvr_ray.backbones import Backbone
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import Interactions
 from dvr_ray.negatives import NegativeSampler
 from dvr_ray.seeding import generator
-from dvr_ray.training.learner import EpochPlan
-from dvr_ray.weightings import Horizon
+from dvr_ray.training.learner import Batch
 
 __all__ = ["Group", "Planner"]
 
@@ -95,19 +95,36 @@ class Planner:
         starts = range(0, len(batches), size)
         return [Group(batches[start : start + size], 1, False) for start in starts]
 
-    def epoch(self, batches: list[Tensor], counter: int) -> EpochPlan:
-        """Draw fresh negatives for the rows of an epoch."""
-        drawn = self._negatives.sample(generator(self._seed, "negatives", counter))
-        return EpochPlan(counter, batches, self._users, self._items, drawn.to(self._device))
+    def walk(self, batches: list[Tensor], counter: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, each with fresh draws of its negatives.
 
-    def horizon(
-        self,
-        batches: list[Tensor],
-        number: int,
-        losses: Tensor,
-        embeddings: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-        *counters: int,
-    ) -> Horizon:
-        """Draw one fixed negative per row for a partition; arguments as in `Horizon`."""
-        seed = generator(self._seed, "fixed negatives", number, *counters)
-        return Horizon(number, batches, self._negatives.sample(seed), losses, embeddings)
+        Parameters
+        ----------
+        batches : list of Tensor
+            Training rows of each.
+        counter : int
+            Epochs done, or horizons where these are shorter.
+        """
+        for place, rows in enumerate(batches):
+            numbers = generator(self._seed, "negatives", counter, place)
+            drawn = self._negatives.draw(rows, numbers)
+            yield Batch(
+                counter * len(batches) + place,
+                rows,
+                self._users[rows],
+                self._items[rows],
+                drawn.to(self._device),
+                begins=place == 0,
+            )
+
+    def fixed_negatives(self, backbone: Backbone, rows: Tensor, *counters: int) -> Tensor:
+        """Draw one negative per row that stays for a horizon, (r,), by the model of its start."""
+        drawn = self._negatives.draw(rows, generator(self._seed, "fixed negatives", *counters))
+        with torch.no_grad():
+            found = self._negatives.choose(
+                backbone,
+                self._negatives.snapshot(backbone),
+                self._users[rows],
+                drawn.to(self._device),
+            )
+        return found.items[:, 0].expand(len(rows)).cpu()

@@ -7,13 +7,15 @@ random directions, they only explore: the main backbone then trains on the polic
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor
 
 from dvr_ray.collective import Collective
 from dvr_ray.config.schema import AdapterConfig
 from dvr_ray.state import prefixed, under
 from dvr_ray.training.build import Parts
-from dvr_ray.training.learner import EpochPlan, Learner, LossRecord
+from dvr_ray.training.learner import Batch, Learner, LossRecord
 
 __all__ = ["Replicas"]
 
@@ -65,15 +67,33 @@ class Replicas:
             self.control = self._parts.learner(0)
             self.control.load_tensors(self.main.tensors())
 
-    def train_epoch(self, plan: EpochPlan, record: LossRecord) -> None:
-        """Train all for one epoch; losses of those that train on the policy's draws count."""
-        for number, learner in enumerate(self.exploring):
-            self._train(learner, number, plan, self._silent() if self._apart else record)
+    def train(self, batches: Iterable[Batch], record: LossRecord) -> None:
+        """Train the main backbone alone on all rows for one epoch."""
+        for batch in batches:
+            self.main.step(batch, record)
+
+    def explore(self, batches: Iterable[Batch], counter: int, record: LossRecord) -> None:
+        """Train all for one epoch; losses of those that train on the policy's draws count.
+
+        Parameters
+        ----------
+        batches : iterable of Batch
+            The same for all, so that replicas differ by their masks alone.
+        counter : int
+            Epochs or horizons done.
+        record : LossRecord
+            Gets the losses.
+        """
+        silent = LossRecord(self._rows, self._collective)
+        trained = [(learner, silent if self._apart else record) for learner in self.exploring]
         if self._apart:
-            self._parts.weighting.redraw(plan.number)
-            self._train(self.main, len(self.exploring), plan, record)
-        if self.control is not None:
-            self.control.train_epoch(plan, self._silent())
+            self._parts.weighting.redraw(counter)
+            trained.append((self.main, record))
+        for batch in batches:
+            for number, (learner, losses) in enumerate(trained):
+                self._step(learner, number, batch, losses)
+            if self.control is not None:
+                self.control.step(batch, silent)
 
     def merge(self) -> None:
         """End a horizon: average the replicas into the main backbone where they follow the policy.
@@ -96,14 +116,11 @@ class Replicas:
             self.control = self._parts.learner(0)
             self.control.load_tensors(control)
 
-    def _train(self, learner: Learner, number: int, plan: EpochPlan, record: LossRecord) -> None:
+    def _step(self, learner: Learner, number: int, batch: Batch, record: LossRecord) -> None:
         weighting = self._parts.weighting
-        learner.train_epoch(
-            plan,
+        learner.step(
+            batch,
             record,
-            lambda rows: weighting.select(number, rows),
-            lambda losses: weighting.weigh(number, losses),
+            weighting.select(number, batch.rows),
+            lambda triplets: weighting.weigh(number, triplets),
         )
-
-    def _silent(self) -> LossRecord:
-        return LossRecord(self._rows, self._collective)

@@ -63,12 +63,12 @@ def _only(values: Tensor, users: np.ndarray) -> Tensor:
 
 
 def _held_out_negatives(seed: int, data: TrialData) -> Tensor:
-    """One fixed negative per held-out row, known to neither part."""
+    """One fixed negative per held-out row, known to neither part: shape (rows, 1)."""
     both = Interactions.from_pairs(
         np.concatenate([data.train.users, data.reward.users]),
         np.concatenate([data.train.items, data.reward.items]),
         data.train.num_users,
         data.train.num_items,
     )
-    drawn = Uniform(UniformParams(), both).sample(generator(seed, "held-out negatives"))
-    return drawn[torch.from_numpy(np.searchsorted(both.keys, data.reward.keys))]
+    rows = torch.from_numpy(np.searchsorted(both.keys, data.reward.keys))
+    return Uniform(UniformParams(), both).draw(rows, generator(seed, "held-out negatives"))

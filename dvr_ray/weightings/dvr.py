@@ -100,9 +100,8 @@ class Dvr(Weighting):
         self._kept[-1, self._drawn.rows] = draw(self._drawn.policy, 1, numbers)[0]
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
-        """Return the rows that the replica's mask keeps; replica K has the policy's own draw."""
-        kept: Tensor = rows[self._kept[replica, rows]]
-        return kept
+        """Tell which rows the replica's mask keeps; replica K has the policy's own draw."""
+        return self._kept[replica, rows]
 
     def end(self, horizon: Horizon, rewards: Tensor) -> dict[str, Any]:
         """Pay the rows and teach the valuator."""

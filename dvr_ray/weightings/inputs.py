@@ -72,7 +72,7 @@ class EncoderInputs:
         blocks = [self.static[rows]]
         if any(name in DYNAMIC for name in self._names):
             user, positive = horizon.embeddings(self._users[rows], self._items[rows])
-            _, negative = horizon.embeddings(self._users[rows], horizon.negatives[rows])
+            _, negative = horizon.embeddings(self._users[rows], horizon.negatives(rows))
             if "embeddings" in self._names:
                 blocks += [user, positive, negative]
             if "products" in self._names:

@@ -15,12 +15,13 @@ from typing import Any
 
 from torch import Tensor, device
 
+from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective
 from dvr_ray.config.schema import RunConfig, Strict
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.registry import Registry
 
-__all__ = ["WEIGHTINGS", "Horizon", "Weighting", "WeightingParts"]
+__all__ = ["WEIGHTINGS", "Horizon", "TripletBatch", "Weighting", "WeightingParts"]
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,51 @@ class Horizon:
         Counts horizons of the run.
     batches : list of Tensor
         The partition: training rows of every global batch.
-    negatives : Tensor, shape (n,)
-        One fixed negative per training row.
     losses : Tensor, shape (n,)
         Running mean of each row's BPR loss.
     embeddings : callable
-        Maps (users, items), each (b,), to the backbone's embeddings, each (b, d), detached.
+        Maps (users, items), each (b,), to the backbone's embeddings, each (b, D), detached.
+    negatives : callable
+        Maps rows (r,) to a negative item for each, the same for the whole horizon.
     """
 
     number: int
     batches: list[Tensor]
-    negatives: Tensor
     losses: Tensor
     embeddings: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    negatives: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class TripletBatch:
+    """The triplets of one step that one worker holds.
+
+    Parameters
+    ----------
+    step : int
+        Counts the steps of a run.
+    total : int
+        Number of triplets over all workers.
+    rows : Tensor, shape (b,)
+        Training rows.
+    users, positives : Tensor, shape (b,)
+        Their users and items.
+    negatives : Tensor, shape (b, n) or (1, n)
+        Their negative items; one list for all where the first size is 1.
+    losses : Tensor, shape (b,)
+        BPR losses, with gradient.
+    backbone : Backbone
+        The model that trains on them.
+    """
+
+    step: int
+    total: int
+    rows: Tensor
+    users: Tensor
+    positives: Tensor
+    negatives: Tensor
+    losses: Tensor
+    backbone: Backbone
 
 
 class Weighting(ABC):
@@ -98,12 +131,12 @@ class Weighting(ABC):
         """Prepare a horizon, before any replica trains."""
         return
 
-    def select(self, replica: int, rows: Tensor) -> Tensor:
-        """Return those of the rows, shape (b,), that a replica trains with.
+    def select(self, replica: int, rows: Tensor) -> Tensor | None:
+        """Tell which of the rows, shape (b,), a replica trains with: bool, (b,); None is all.
 
         Replica K, where there is one, is the model that goes on while K others explore.
         """
-        return rows
+        return None
 
     def redraw(self, counter: int) -> None:
         """Draw the rows of replica K anew: it isn't rewarded, so its draw needn't be held.
@@ -115,8 +148,11 @@ class Weighting(ABC):
         """
         return
 
-    def weigh(self, replica: int, losses: Tensor) -> Tensor | None:
-        """Return weights of the selected triplets' losses, shape (b,); None is one for all."""
+    def weigh(self, replica: int, triplets: TripletBatch) -> Tensor | None:
+        """Return weights of the selected triplets' losses, shape (b,); None is one for all.
+
+        Where they carry a gradient to the backbone, they train it too.
+        """
         return None
 
     def end(self, horizon: Horizon, rewards: Tensor) -> dict[str, Any]:

@@ -26,14 +26,14 @@ def _make(cls: type[Backbone], seed: int = 0) -> Backbone:
 def check_scores_agree(backbone: Backbone) -> None:
     """Triplet scores are entries of the users x items scores."""
     users, positives = torch.tensor([0, 3, 3]), torch.tensor([1, 6, 0])
-    negatives = torch.tensor([2, 2, 5])
-    out = backbone(users, positives, negatives)
     scores = backbone.item_scores(users)
     assert scores.shape == (3, ITEMS)
     rows = torch.arange(3)
-    assert torch.allclose(out.positive, scores[rows, positives])
-    assert torch.allclose(out.negative, scores[rows, negatives])
-    assert (out.squared_norm > 0).all()
+    for negatives in (torch.tensor([[2, 4], [2, 3], [5, 5]]), torch.tensor([[2, 5]])):
+        out = backbone(users, positives, negatives)
+        assert torch.allclose(out.positive, scores[rows, positives])
+        assert torch.allclose(out.negative, scores[rows[:, None], negatives.expand(3, 2)])
+        assert (out.squared_norm > 0).all()
 
 
 @pytest.mark.parametrize("name", BACKBONES.names())
@@ -52,7 +52,51 @@ def test_same_seed_same_weights(name: str) -> None:
 @pytest.mark.parametrize("name", BACKBONES.names())
 def test_empty_batch_has_no_scores(name: str) -> None:
     empty = torch.empty(0, dtype=torch.long)
-    assert len(_make(BACKBONES.get(name))(empty, empty, empty).positive) == 0
+    out = _make(BACKBONES.get(name))(empty, empty, empty.view(0, 2))
+    assert out.positive.shape == (0,) and out.negative.shape == (0, 2)
+
+
+@pytest.mark.parametrize("name", BACKBONES.names())
+def test_representations_follow_the_weights(name: str) -> None:
+    """They are kept between steps, never beyond one."""
+    backbone = _make(BACKBONES.get(name))
+    users = torch.arange(USERS)
+    before = backbone.item_scores(users)
+    assert backbone.frozen() is backbone.frozen()
+    with torch.no_grad():
+        for parameter in backbone.parameters():
+            parameter.mul_(1.5)
+    after = backbone.item_scores(users)
+    other = _make(BACKBONES.get(name), seed=1)
+    other.load_state_dict(backbone.state_dict())
+    assert not torch.allclose(before, after)
+    assert torch.equal(after, other.item_scores(users))
+
+
+@pytest.mark.parametrize("name", BACKBONES.names())
+def test_gradients_are_those_of_finite_differences(name: str) -> None:
+    backbone = _make(BACKBONES.get(name))
+    users, positives = torch.tensor([0, 3, 3]), torch.tensor([1, 6, 0])
+    negatives = torch.tensor([[2, 4], [2, 3], [5, 5]])
+
+    def loss() -> torch.Tensor:
+        out = backbone(users, positives, negatives)
+        gaps = out.positive[:, None] - out.negative
+        return torch.nn.functional.softplus(-gaps).mean() + 0.1 * out.squared_norm.mean()
+
+    loss().backward()
+    for parameter in backbone.parameters():
+        assert parameter.grad is not None
+        gradient = parameter.grad.to_dense().flatten()
+        place = int(gradient.abs().argmax())
+        with torch.no_grad():
+            flat = parameter.view(-1)
+            flat[place] += 1e-6
+            above = loss()
+            flat[place] -= 2e-6
+            below = loss()
+            flat[place] += 1e-6
+        assert float((above - below) / 2e-6) == pytest.approx(float(gradient[place]), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", BACKBONES.names())
@@ -66,7 +110,8 @@ def test_a_broken_backbone_fails() -> None:
         def forward(
             self, users: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor
         ) -> TripletOutput:
-            return super().forward(users, negatives, positives)
+            found = super().forward(users, positives, negatives)
+            return TripletOutput(found.negative[:, 0], found.negative, found.squared_norm)
 
     with pytest.raises(AssertionError):
         check_scores_agree(_make(Shifted))

@@ -14,7 +14,7 @@ from dvr_ray.negatives.uniform import Uniform
 
 
 class Dry(Uniform):
-    def sample(self, generator):
+    def draw(self, rows, generator):
         raise ValueError("the well is dry")
 """
 FIELDS = [

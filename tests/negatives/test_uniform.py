@@ -20,14 +20,19 @@ def _log(users: int, items: int, seed: int, share: float = 0.4) -> Interactions:
     return Interactions.from_pairs(pairs[:, 0], pairs[:, 1], users, items)
 
 
+def _rows(train: Interactions) -> torch.Tensor:
+    return torch.arange(len(train))
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 8), st.integers(2, 12), st.integers(0, 1000))
 def test_a_negative_is_never_a_positive(users: int, items: int, seed: int) -> None:
     train = _log(users, items, seed)
-    drawn = Uniform(UniformParams(), train).sample(torch.Generator().manual_seed(seed)).numpy()
-    assert drawn.shape == (len(train),)
+    sampler = Uniform(UniformParams(count=3), train)
+    drawn = sampler.draw(_rows(train), torch.Generator().manual_seed(seed)).numpy()
+    assert drawn.shape == (len(train), 3)
     assert drawn.min() >= 0 and drawn.max() < items
-    assert not train.contains(train.users, drawn).any()
+    assert not train.contains(np.repeat(train.users[:, None], 3, 1), drawn).any()
 
 
 def test_all_free_items_are_alike() -> None:
@@ -37,8 +42,8 @@ def test_all_free_items_are_alike() -> None:
     counts = np.zeros((3, 9))
     draws = 3000
     for seed in range(draws):
-        drawn = sampler.sample(torch.Generator().manual_seed(seed)).numpy()
-        np.add.at(counts, (train.users, drawn), 1)
+        drawn = sampler.draw(_rows(train), torch.Generator().manual_seed(seed)).numpy()
+        np.add.at(counts, (train.users, drawn[:, 0]), 1)
     for user in range(3):
         rows = train.user_counts[user]
         free = np.setdiff1d(np.arange(9), train.items[train.users == user])
@@ -48,9 +53,10 @@ def test_all_free_items_are_alike() -> None:
 
 
 def test_same_seed_same_negatives() -> None:
-    sampler = Uniform(UniformParams(), _log(5, 20, seed=2))
+    train = _log(5, 20, seed=2)
+    sampler = Uniform(UniformParams(), train)
     first, again, other = (
-        sampler.sample(torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+        sampler.draw(_rows(train), torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

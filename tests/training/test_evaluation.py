@@ -82,7 +82,7 @@ def test_held_out_loss_is_the_mean_bpr_loss() -> None:
     backbone = BPRMF(USERS, ITEMS, 4, torch.Generator().manual_seed(1)).double()
     negatives = torch.arange(len(reward)) % ITEMS
     found = Evaluator([train], {"reward": reward}, OneProcess()).held_out_loss(
-        backbone, "reward", negatives
+        backbone, "reward", negatives[:, None]
     )
     scores = backbone.item_scores(torch.arange(USERS)).detach().numpy()
     for user in range(USERS):
