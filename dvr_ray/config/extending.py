@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,15 @@ __all__ = ["EXTENDS", "located", "read_extended"]
 EXTENDS = "extends"
 
 
-def read_extended(path: Path, above: tuple[Path, ...] = ()) -> Document:
+def read_extended(path: Path, more: Sequence[Path] = ()) -> Document:
     """Read a YAML file and those that it extends; every entry remembers its file and line.
 
     Parameters
     ----------
     path : Path
         The file. A ``data.path`` in it is relative to its folder, and so are the files it extends.
-    above : tuple of Path
-        Files that are being read because they extend this one.
+    more : sequence of Path
+        Files that override it, each those before it.
 
     Returns
     -------
@@ -42,6 +43,13 @@ def read_extended(path: Path, above: tuple[Path, ...] = ()) -> Document:
     ConfigError
         As `read_document`; if ``extends`` names no files, or the file itself by a detour.
     """
+    document = _read(path, ())
+    for other in more:
+        document = _merged(document, _read(other, ()))
+    return document
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> Document:
     own = read_document(path)
     for keys in ((), ("run",)):
         own = located(own, keys, path.parent)
@@ -51,7 +59,7 @@ def read_extended(path: Path, above: tuple[Path, ...] = ()) -> Document:
         if base.resolve() in chain:
             rule = f"a file can't extend itself, got {base}"
             raise ConfigError(own.place((EXTENDS,)), rule, "remove one of the files")
-        merged = _merged(merged, read_extended(base, chain))
+        merged = _merged(merged, _read(base, chain))
     content = {name: value for name, value in own.content.items() if name != EXTENDS}
     return _merged(merged, replace(own, content=content))
 

@@ -34,7 +34,7 @@ SECTIONS = tuple(SearchSpace.model_fields)
 TRACKING = "tracking"
 
 
-def load_run(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+def load_run(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()) -> RunConfig:
     """Return a file's run config, or the ``run`` part of its search space.
 
     Parameters
@@ -44,13 +44,15 @@ def load_run(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     overrides : sequence of str
         ``path=value``, as given to ``--set``; values are read as YAML. A ``data.path`` is relative
         to the current folder.
+    more : sequence of Path
+        Files that override the first one, each those before it.
 
     Raises
     ------
     ConfigError
         Naming file, line, field, value and the nearest right name.
     """
-    document = read_extended(path)
+    document = read_extended(path, more)
     if _is_space(document):
         return _space(document, overrides).run
     for override in overrides:
@@ -61,15 +63,22 @@ def load_run(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     return checked(RunConfig, located(replace(document, content=run), (), Path.cwd()))
 
 
-def load_tracking(path: Path, overrides: Sequence[str] = ()) -> TrackingConfig:
+def load_tracking(
+    path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()
+) -> TrackingConfig:
     """Read the section ``tracking`` that may stand beside a run, in either kind of file.
+
+    Parameters
+    ----------
+    path, overrides, more
+        As for `load_run`.
 
     Raises
     ------
     ConfigError
         As `load_run`.
     """
-    document = read_extended(path)
+    document = read_extended(path, more)
     if _is_space(document):
         return _space(document, overrides).tracking
     for override in overrides:
@@ -80,7 +89,7 @@ def load_tracking(path: Path, overrides: Sequence[str] = ()) -> TrackingConfig:
     return checked(_Tracked, replace(document, content=alone)).tracking
 
 
-def load_space(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
+def load_space(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()) -> SearchSpace:
     """Return the search space of a file.
 
     Parameters
@@ -91,6 +100,8 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
         ``path=value``; the path starts with a section, or lies within ``run``. A searched field
         that is set, itself or with all of its section, is searched no longer: the user asked for
         that value. ``search.FIELD={...}`` searches a field, ``search.FIELD=null`` doesn't.
+    more : sequence of Path
+        Files that override the first one, each those before it.
 
     Raises
     ------
@@ -98,7 +109,7 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
         As `load_run`; also for ranges that reach illegal values, conditions in a circle, and a
         ``run`` value outside its own range.
     """
-    return _space(read_extended(path), overrides)
+    return _space(read_extended(path, more), overrides)
 
 
 def apply(run: RunConfig, values: Mapping[str, Any]) -> RunConfig:

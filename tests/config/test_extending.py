@@ -56,6 +56,15 @@ def test_later_files_override_earlier_ones(tmp_path: Path) -> None:
     assert (run.training.epochs, run.training.lr, run.training.warmup) == (4, 0.5, 1)
 
 
+def test_files_named_beside_the_first_override_it(tmp_path: Path) -> None:
+    write(
+        tmp_path, base=BASE, own="name: own\nrun:\n  negatives: {name: uniform}\n", last="name: z"
+    )
+    more = [tmp_path / "own.yaml", tmp_path / "last.yaml"]
+    space = load_space(tmp_path / "base.yaml", ["training.epochs=2"], more)
+    assert (space.name, space.run.training.epochs, space.run.negatives.params) == ("z", 2, {})
+
+
 def test_a_named_part_and_a_searched_field_are_taken_whole(tmp_path: Path) -> None:
     own = "extends: base.yaml\nrun:\n  negatives: {name: uniform}\nsearch:\n"
     own += "  training.lr: {float: [1.0e-2, 1.0e-1]}\n  training.l2: null\n"
