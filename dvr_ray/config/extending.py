@@ -75,6 +75,11 @@ def located(document: Document, above: tuple[str, ...], folder: Path) -> Documen
         Keys above ``data``.
     folder : Path
         What the path is relative to.
+
+    Returns
+    -------
+    Document
+        A copy, or the document itself.
     """
     node: Any = document.content
     for key in (*above, "data"):

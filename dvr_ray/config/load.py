@@ -73,6 +73,11 @@ def load_tracking(
     path, overrides, more
         As for `load_run`.
 
+    Returns
+    -------
+    TrackingConfig
+        The default where there is none.
+
     Raises
     ------
     ConfigError
