@@ -1,4 +1,4 @@
-"""All methods on one data set at equal budget: one sweep each, winners on fresh seeds, paired tests.
+"""All methods on one data set at equal budget: a sweep each, winners on fresh seeds, paired tests.
 
     python benchmarks/methods.py --data ../shared/data/lastfm-hetrec --out runs/methods
 
