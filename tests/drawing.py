@@ -1,4 +1,4 @@
-"""What tests of negative samplers share: a small log, and whether draws follow a distribution."""
+"""What tests of samplers share: a log, models, and whether draws follow a distribution."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from scipy.stats import chisquare
 
+from dvr_ray.backbones.bprmf import BPRMF
 from dvr_ray.data.interactions import Interactions
 
-__all__ = ["all_rows", "chance", "liked_by", "small_log"]
+__all__ = ["Normed", "all_rows", "chance", "liked_by", "model_of", "small_log", "users_of"]
 
 
 def small_log(users: int, items: int, seed: int, share: float = 0.4) -> Interactions:
@@ -45,3 +46,22 @@ def chance(drawn: torch.Tensor, expected: Sequence[float]) -> float:
     if due[-1] == 0:
         seen, due = seen[:-1], due[:-1]
     return float(chisquare(seen, due).pvalue)
+
+
+class Normed(BPRMF):
+    """A backbone with a matching of its own: minus the distance."""
+
+    rowwise = False
+
+    def match(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        return -(users[:, None] - items).square().sum(2)
+
+
+def model_of(train: Interactions, cls: type[BPRMF] = BPRMF, dim: int = 3, seed: int = 0) -> BPRMF:
+    """A backbone with random weights in float64."""
+    draws = torch.Generator().manual_seed(seed)
+    return cls(train.num_users, train.num_items, dim, draws).double()
+
+
+def users_of(train: Interactions) -> torch.Tensor:
+    return torch.from_numpy(train.users)

@@ -35,7 +35,10 @@ def geometric(length: int, mean: float) -> list[float]:
 def by_factor_ranks(
     user: Sequence[float], items: Sequence[Sequence[float]], mean: float, positives: set[int]
 ) -> list[float]:
-    """Rank and factor drawn, position in the factor's sorted list, positives drawn again."""
+    """Rank and factor drawn, position in the factor's sorted list, positives drawn again.
+
+    After eight attempts on positives, an item that is none, all alike.
+    """
     size, factors = len(items), len(user)
     importance = []
     for f in range(factors):
@@ -50,7 +53,7 @@ def by_factor_ranks(
         for r in range(size):
             j = ordered[r] if user[f] > 0 else ordered[size - 1 - r]
             found[j] += importance[f] / sum(importance) * ranks[r]
-    return by_weight(found, positives)
+    return _attempted(found, positives, [1.0] * size)
 
 
 def by_pool_ranks(
@@ -70,6 +73,20 @@ def by_pool_ranks(
         for r, j in enumerate(sorted(each, key=lambda j: -scores[j])):
             found[j] += ranks[r] / len(pools)
     return found
+
+
+def _attempted(
+    proposed: Sequence[float], positives: set[int], fallback: Sequence[float], attempts: int = 8
+) -> list[float]:
+    found = [0.0] * len(proposed)
+    still = 1.0
+    for _ in range(attempts):
+        for j, odds in enumerate(proposed):
+            if j not in positives:
+                found[j] += still * odds
+        still *= sum(proposed[j] for j in positives)
+    rest = by_weight(fallback, positives)
+    return [each + still * other for each, other in zip(found, rest, strict=True)]
 
 
 def by_cluster(
