@@ -105,6 +105,7 @@ def build(
 
     sampler_params = _params(NEGATIVES, config.negatives, "run: negatives")
     negatives = NEGATIVES.get(config.negatives.name)(sampler_params, data.train)
+    negatives.meet(backbone_class)
 
     def make_learner(counter: int) -> Learner:
         training = config.training
@@ -147,6 +148,7 @@ def _params(registry: Registry[Any], component: Component, place: str) -> Strict
             raise ConfigError(
                 f"{place}.{field}", f"unknown field of {registry.family} {component.name!r}", known
             ) from error
+        rule = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{place}.{field}", f"{first['msg']}, got {first['input']!r}", "change the value"
+            f"{place}.{field}", f"{rule}, got {first['input']!r}", "change the value"
         ) from error
