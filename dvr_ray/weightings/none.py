@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from dvr_ray.config.schema import Strict
 from dvr_ray.weightings.weighting import WEIGHTINGS, Weighting
 
@@ -17,3 +20,4 @@ class KeepAll(Weighting):
     """Train with every triplet, as plain BPR does."""
 
     Params = KeepAllParams
+    unfit: ClassVar[Mapping[str, Mapping[str, str]]] = {}

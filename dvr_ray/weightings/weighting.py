@@ -9,9 +9,9 @@ truncated or a reweighted loss, overrides `weigh` alone.
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, device
 
@@ -93,8 +93,13 @@ class TripletBatch:
         Their users and items.
     negatives : Tensor, shape (b, n) or (1, n)
         Their negative items; one list for all where the first size is 1.
+    usable : Tensor of bool, shape (b, n), or None
+        False where a listed negative doesn't count for the row; None where all do.
     losses : Tensor, shape (b,)
         BPR losses, with gradient.
+    loss : callable
+        Maps gaps (b, n), score of the positive minus that of each negative, to the losses (b,) that
+        the sampler makes of them: ``losses`` is what it says of the model as it is.
     backbone : Backbone
         The model that trains on them.
     """
@@ -105,7 +110,9 @@ class TripletBatch:
     users: Tensor
     positives: Tensor
     negatives: Tensor
+    usable: Tensor | None
     losses: Tensor
+    loss: Callable[[Tensor], Tensor]
     backbone: Backbone
 
 
@@ -113,6 +120,11 @@ class Weighting(ABC):
     """Keeps every row with weight one; subclasses change what they need."""
 
     Params: type[Strict]
+
+    unfit: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "backbone": {"ease": "it is solved in closed form and reads no weights of triplets"}
+    }
+    """Parts that it can't go with: by section, backbone or negatives, and name, the reason."""
 
     def __init__(self, parts: WeightingParts) -> None:
         self.parts = parts
