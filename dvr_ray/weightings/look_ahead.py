@@ -116,21 +116,35 @@ class LookAhead:
         self, parameters: dict[str, Tensor], users: Tensor, positives: Tensor, negatives: Tensor
     ) -> Read:
         """Read triplets by other parameters; shapes as in `Backbone.forward`."""
+        if not len(users):
+            return self._read_nothing(parameters, negatives)
         triplets = users, positives, negatives
         if self._numbered is not None:
             by_user, by_item = self._numbered
             triplets = (
                 torch.searchsorted(by_user, users),
                 torch.searchsorted(by_item, positives),
-                torch.searchsorted(by_item, negatives),
+                torch.searchsorted(by_item, negatives.contiguous()),  # samplers may expand
             )
         found: Read = functional_call(self._reader, parameters, triplets)
         return found
 
+    def _read_nothing(self, parameters: dict[str, Tensor], negatives: Tensor) -> Read:
+        """Read row 0 and drop it: an empty share takes part in the sums over workers.
+
+        torch 2.13 can't differentiate a lookup of no rows twice ("cannot reshape tensor of 0
+        elements").
+        """
+        row = negatives.new_zeros(1)
+        triplets = row, row, negatives.new_zeros(1, negatives.shape[1])
+        found: Read = functional_call(self._reader, parameters, triplets)
+        listed = found.negative[: len(negatives)]
+        return Read(found.gaps[:0], found.user[:0], found.positive[:0], listed)
+
 
 def _union(numbers: Tensor, collective: Collective) -> Tensor:
-    """Sorted distinct numbers of all workers, shape (r,) to (s,)."""
-    own: Tensor = torch.unique(numbers)
+    """Sorted distinct numbers of all workers, and 0: shape (r,) to (s,)."""
+    own: Tensor = torch.unique(torch.cat([numbers.new_zeros(1), numbers]))
     gathered, _ = collective.gather_rows(own, own[:, None])
     union: Tensor = torch.unique(gathered)
     return union

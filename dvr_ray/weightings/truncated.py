@@ -41,9 +41,9 @@ class Truncated(Weighting):
         rows, losses = self.parts.collective.gather_rows(
             triplets.rows, triplets.losses.detach()[:, None]
         )
-        kept = _smallest(rows, losses[:, 0], self._remembered(triplets))
-        own = torch.isin(triplets.rows, kept).to(triplets.losses)
-        return own * (triplets.total / len(kept))
+        count = self._remembered(triplets)
+        kept = _smallest(rows, losses[:, 0], count)
+        return torch.isin(triplets.rows, kept).to(triplets.losses) * (triplets.total / count)
 
     def _remembered(self, triplets: TripletBatch) -> int:
         params: TruncatedParams = self.parts.params
