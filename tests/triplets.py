@@ -55,25 +55,22 @@ def make_backbone(seed: int = 0) -> BPRMF:
 
 
 def make_batch(
-    backbone: Backbone, rows: torch.Tensor, *, count: int = 1, step: int = 0, usable: bool = False
+    backbone: Backbone, rows: torch.Tensor, *, count: int = 1, step: int = 0
 ) -> TripletBatch:
-    """Triplets of training rows with random negatives; some of them unusable if asked for."""
+    """Triplets of training rows with random negatives, as the trainer makes them."""
     train = small_data().train
     numbers = torch.Generator().manual_seed(step)
     users = torch.from_numpy(train.users)[rows]
     positives = torch.from_numpy(train.items)[rows]
     negatives = torch.randint(0, train.num_items, (len(rows), count), generator=numbers)
-    mask = torch.rand(negatives.shape, generator=numbers) < 0.6 if usable else None
 
     def loss(gaps: torch.Tensor) -> torch.Tensor:
-        if mask is None:
-            return softplus(-gaps).mean(1)
-        return (softplus(-gaps) * mask).sum(1) / mask.sum(1).clamp_min(1)
+        return softplus(-gaps).mean(1)
 
     out = backbone(users, positives, negatives)
     losses = loss(out.positive[:, None] - out.negative)
     return TripletBatch(
-        step, len(rows), rows, users, positives, negatives, mask, losses, loss, backbone
+        step, len(rows), rows, users, positives, negatives, None, losses, loss, backbone
     )
 
 

@@ -152,13 +152,14 @@ class TripletImportance(Weighting):
 
     def _teach(self, net: _Importance, triplets: TripletBatch) -> None:
         """Steps 2 to 4 of the module's docstring."""
-        outer = self._outer_gradient(net, triplets)
-        for parameter, gradient in zip(net.parameters(), outer, strict=True):
+        outer = self._outer_loss(net, triplets)
+        gradients = torch.autograd.grad(outer, list(net.parameters()))
+        for parameter, gradient in zip(net.parameters(), gradients, strict=True):
             parameter.grad = self.parts.collective.sum_(gradient)
         self._optimiser.step()
 
-    def _outer_gradient(self, net: _Importance, triplets: TripletBatch) -> tuple[Tensor, ...]:
-        """Return this worker's part of dL_out/dPhi."""
+    def _outer_loss(self, net: _Importance, triplets: TripletBatch) -> Tensor:
+        """Return this worker's part of L_out, a scalar, with the graph of the look-ahead."""
         users, negatives = triplets.users, triplets.negatives
         targets, counted = triplets.positives, None
         if self._held_out is not None:
@@ -170,8 +171,7 @@ class TripletImportance(Weighting):
         inner = (weights * triplets.loss(found.gaps)).sum()
         after = ahead.after(inner, self._params.alpha)
         losses = triplets.loss(ahead.read(after, users, targets, negatives).gaps)
-        outer = losses.sum() if counted is None else (losses * counted).sum()
-        return torch.autograd.grad(outer, list(net.parameters()))
+        return losses.sum() if counted is None else (losses * counted).sum()
 
     def tensors(self) -> dict[str, Tensor]:
         """Phi and its optimiser."""

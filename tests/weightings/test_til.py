@@ -11,6 +11,7 @@ import torch
 from oracles import til as oracle
 from triplets import horizon, make_backbone, make_batch, make_weighting, small_data
 
+from dvr_ray.backbones import BACKBONES
 from dvr_ray.errors import ConfigError
 from dvr_ray.weightings import TripletBatch
 from dvr_ray.weightings import til as module
@@ -112,7 +113,8 @@ def test_outer_gradient_is_that_of_finite_differences(case: Case) -> None:
     form = "ui" if isinstance(case.weighting, UserItemImportance) else "mi"
     arguments = (form, case.theta, case.batch, context(case), ALPHA, case.targets)
     differences = oracle.outer_gradient(case.phi, 1e-5, *arguments)
-    found = case.weighting._outer_gradient(case.net, case.triplets)
+    outer = case.weighting._outer_loss(case.net, case.triplets)
+    found = torch.autograd.grad(outer, list(case.net.parameters()))
     expected = [differences["hidden"], differences["bias"], differences["out"][None]]
     scale = max(float(np.abs(g).max()) for g in expected)
     assert scale > 1e-4
@@ -124,6 +126,33 @@ def test_outer_gradient_is_that_of_finite_differences(case: Case) -> None:
         slope = gradient + DECAY * old
         step = RATE * slope / (slope.abs() + 1e-8)
         torch.testing.assert_close(new.detach(), old - step, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(BACKBONES.names()) - set(TripletImportance.unfit["backbone"]))
+)
+def test_every_backbone_can_be_looked_ahead_with(name: str) -> None:
+    """The gradient along a random direction of Phi is the difference quotient of the outer loss."""
+    cls, numbers = BACKBONES.get(name), torch.Generator().manual_seed(1)
+    backbone = cls.build(cls.Params(), small_data().train, numbers).double().eval()
+    weighting = make_weighting(UserItemImportance, alpha=0.1)
+    assert isinstance(weighting, TripletImportance)
+    weighting.begin(horizon(backbone))
+    triplets = make_batch(backbone, torch.arange(0, 300, 11), count=2)
+    weighting.weigh(0, triplets)
+    net = weighting._net
+    assert net is not None
+    gradients = torch.autograd.grad(weighting._outer_loss(net, triplets), list(net.parameters()))
+    directions = [torch.randn(p.shape, generator=numbers).double() for p in net.parameters()]
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
+    sides = []
+    for sign in (1e-5, -2e-5):
+        with torch.no_grad():
+            for parameter, direction in zip(net.parameters(), directions, strict=True):
+                parameter += sign * direction
+        sides.append(float(weighting._outer_loss(net, triplets).detach()))
+    assert abs(slope) > 1e-6
+    assert (sides[0] - sides[1]) / 2e-5 == pytest.approx(slope, rel=1e-4)
 
 
 def test_the_backbone_is_as_it_was(case: Case) -> None:
