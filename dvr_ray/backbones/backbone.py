@@ -58,6 +58,9 @@ class Backbone(nn.Module, ABC):
     """Whether representations are the parameters themselves: then gradients and optimiser steps
     touch the rows of the batch only. All other parameters are treated densely."""
 
+    trainable = True
+    """Whether there is anything to train; if not, a run ends after one epoch without steps."""
+
     def __init__(self) -> None:
         super().__init__()
         self._kept: tuple[tuple[int, ...], Tables] | None = None

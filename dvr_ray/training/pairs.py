@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dvr_ray.backbones import BACKBONES
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.errors import ConfigError
 from dvr_ray.weightings import WEIGHTINGS
@@ -46,21 +47,17 @@ def check_name(name: str, known: list[str], place: str, family: str) -> None:
 
 
 def check_pairs(config: RunConfig, place: str) -> None:
-    """Refuse parts that a weighting can't go with (`Weighting.unfit`).
+    """Refuse parts that make no sense together (`Weighting.needs_training`).
 
     Raises
     ------
     ConfigError
-        With the weighting's reason.
+        With the reason.
     """
-    method = config.method.name
-    unfit = getattr(WEIGHTINGS.get(method), "unfit", {})
-    for section in ("backbone", "negatives"):
-        name = getattr(config, section).name
-        reason = unfit.get(section, {}).get(name)
-        if reason is not None:
-            raise ConfigError(
-                f"{place}: method.name",
-                f"must fit {section} {name!r} ({reason}), got {method!r}",
-                f"set method to {{name: bpr}} or take another {section}",
-            )
+    backbone, method = config.backbone.name, config.method.name
+    if WEIGHTINGS.get(method).needs_training and not BACKBONES.get(backbone).trainable:
+        raise ConfigError(
+            f"{place}: method.name",
+            f"must be bpr for backbone {backbone!r}, which has nothing to train, got {method!r}",
+            "set method.name to bpr or take another backbone",
+        )

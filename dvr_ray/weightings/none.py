@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from dvr_ray.config.schema import Strict
 from dvr_ray.weightings.weighting import WEIGHTINGS, Weighting
 
@@ -20,4 +17,4 @@ class KeepAll(Weighting):
     """Train with every triplet, as plain BPR does."""
 
     Params = KeepAllParams
-    unfit: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    needs_training = False

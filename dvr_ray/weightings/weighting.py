@@ -9,9 +9,9 @@ truncated or a reweighted loss, overrides `weigh` alone.
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, device
 
@@ -121,10 +121,9 @@ class Weighting(ABC):
 
     Params: type[Strict]
 
-    unfit: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "backbone": {"ease": "it is solved in closed form and reads no weights of triplets"}
-    }
-    """Parts that it can't go with: by section, backbone or negatives, and name, the reason."""
+    needs_training = True
+    """Whether it only makes sense for a backbone that trains on the triplets it weighs; pairs that
+    make none are refused before training."""
 
     def __init__(self, parts: WeightingParts) -> None:
         self.parts = parts
