@@ -2,8 +2,9 @@
 
     python benchmarks/weightings.py --data ../shared/data/gowalla
 
-Drawing of negatives included, measuring of metrics not. til-mi clusters its items anew in the epoch
-that is timed last; dvr is timed by `benchmarks/epoch.py`.
+CPU seconds of one thread, so that other work on the machine counts little; drawing of negatives
+included, measuring of metrics not. til-mi clusters its items anew in the epoch that is timed last;
+dvr is timed by `benchmarks/epoch.py`.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ EPOCHS = 3
 
 
 def epochs(config: RunConfig, data: Any) -> list[float]:
-    """Wall time of each of the first epochs."""
+    """CPU seconds of each of the first epochs."""
     trainer = Trainer(config, data, OneProcess(), torch.device("cpu"))
     taken = []
     for _ in range(EPOCHS):
-        started = time.perf_counter()
+        started = time.process_time()
         trainer._plain_epoch("train")
-        taken.append(time.perf_counter() - started)
+        taken.append(time.process_time() - started)
     return taken
 
 
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--batch", type=int, default=4096)
     asked = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     config = apply(RunConfig(), {
         "data.source": "lightgcn", "data.path": str(Path(asked.data).resolve()),
         "backbone": {"name": "bprmf", "dim": 64}, "encoder.features": ["counts"],

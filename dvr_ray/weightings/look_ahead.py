@@ -100,6 +100,11 @@ class LookAhead:
             This worker's sum over own triplets, made of what `read` gave for `now`.
         rate : float
             Learning rate of the step.
+
+        Returns
+        -------
+        dict of str to Tensor
+            To be handed to `read`.
         """
         leaves = list(self._leaves.values())
         gradients = torch.autograd.grad(
