@@ -7,7 +7,7 @@ workers, and the gradient is summed over them, so that each worker looks ahead b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,46 +16,37 @@ from torch.func import functional_call
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective
 
-__all__ = ["LookAhead", "Read", "read"]
+__all__ = ["LookAhead", "Rows", "rows_of"]
 
 
-@dataclass(frozen=True)
-class Read:
-    """What a model says of b triplets with n negatives each.
+class Rows(NamedTuple):
+    """Embeddings of triplets before any propagation, i.e. those that the L2 term counts.
 
-    Parameters
-    ----------
-    gaps : Tensor, shape (b, n)
-        Score of the positive minus that of the negative.
-    user, positive : Tensor, shape (b, D)
-        Embeddings before any propagation, i.e. those that the L2 term counts.
-    negative : Tensor, shape (b, n, D) or (1, n, D)
-        The same of the negatives.
+    Users' and positives' have shape (b, D), negatives' (b, n, D) or (1, n, D).
     """
 
-    gaps: Tensor
     user: Tensor
     positive: Tensor
     negative: Tensor
 
 
-def read(backbone: Backbone, users: Tensor, positives: Tensor, negatives: Tensor) -> Read:
-    """Read triplets, shapes as in `Backbone.forward`, with gradient."""
-    out = backbone(users, positives, negatives)
+def rows_of(backbone: Backbone, users: Tensor, positives: Tensor, negatives: Tensor) -> Rows:
+    """Look up triplets, shapes as in `Backbone.forward`, with gradient."""
     counted = backbone.regularised(backbone.represent())
-    rows = backbone.rows(counted, users, positives, negatives)
-    return Read(out.positive[:, None] - out.negative, *rows)
+    return Rows(*backbone.rows(counted, users, positives, negatives))
 
 
 class _Reader(nn.Module):
-    """Makes `read` the forward pass of a module, as `functional_call` wants it."""
+    """Makes gaps (b, n) and rows the forward pass of a module, as `functional_call` wants it."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
 
-    def forward(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Read:
-        return read(self.backbone, users, positives, negatives)
+    def forward(self, users: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Rows]:
+        out = self.backbone(users, positives, negatives)
+        rows = rows_of(self.backbone, users, positives, negatives)
+        return out.positive[:, None] - out.negative, rows
 
 
 class LookAhead:
@@ -119,8 +110,21 @@ class LookAhead:
 
     def read(
         self, parameters: dict[str, Tensor], users: Tensor, positives: Tensor, negatives: Tensor
-    ) -> Read:
-        """Read triplets by other parameters; shapes as in `Backbone.forward`."""
+    ) -> tuple[Tensor, Rows]:
+        """Read triplets by other parameters.
+
+        Parameters
+        ----------
+        parameters : dict of str to Tensor
+            What `now` or `after` returned.
+        users, positives, negatives : Tensor
+            As in `Backbone.forward`, of those named at the start.
+
+        Returns
+        -------
+        tuple of Tensor, shape (b, n), and Rows
+            Gaps, score of the positive minus that of each negative; and the triplets' rows.
+        """
         if not len(users):
             return self._read_nothing(parameters, negatives)
         triplets = users, positives, negatives
@@ -131,10 +135,12 @@ class LookAhead:
                 torch.searchsorted(by_item, positives),
                 torch.searchsorted(by_item, negatives.contiguous()),  # samplers may expand
             )
-        found: Read = functional_call(self._reader, parameters, triplets)
+        found: tuple[Tensor, Rows] = functional_call(self._reader, parameters, triplets)
         return found
 
-    def _read_nothing(self, parameters: dict[str, Tensor], negatives: Tensor) -> Read:
+    def _read_nothing(
+        self, parameters: dict[str, Tensor], negatives: Tensor
+    ) -> tuple[Tensor, Rows]:
         """Read row 0 and drop it: an empty share takes part in the sums over workers.
 
         torch 2.13 can't differentiate a lookup of no rows twice ("cannot reshape tensor of 0
@@ -142,9 +148,9 @@ class LookAhead:
         """
         row = negatives.new_zeros(1)
         triplets = row, row, negatives.new_zeros(1, negatives.shape[1])
-        found: Read = functional_call(self._reader, parameters, triplets)
-        listed = found.negative[: len(negatives)]
-        return Read(found.gaps[:0], found.user[:0], found.positive[:0], listed)
+        gaps, rows = functional_call(self._reader, parameters, triplets)
+        listed = rows.negative[: len(negatives)]
+        return gaps[:0], Rows(rows.user[:0], rows.positive[:0], listed)
 
 
 def _union(numbers: Tensor, collective: Collective) -> Tensor:

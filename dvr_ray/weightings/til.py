@@ -23,7 +23,7 @@ summed over workers, so nothing enters as 1/W.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -32,11 +32,12 @@ from torch.func import functional_call
 
 from dvr_ray.backbones import Tables
 from dvr_ray.config.schema import Strict
+from dvr_ray.errors import ConfigError
 from dvr_ray.seeding import generator
 from dvr_ray.state import load_optimiser, optimiser_tensors, prefixed, under
 from dvr_ray.weightings.held_out import HeldOut
-from dvr_ray.weightings.look_ahead import LookAhead, Read, read
-from dvr_ray.weightings.weighting import TripletBatch, Weighting, WeightingParts
+from dvr_ray.weightings.look_ahead import LookAhead, Rows, rows_of
+from dvr_ray.weightings.weighting import Horizon, TripletBatch, Weighting, WeightingParts
 
 __all__ = ["TilParams", "TripletImportance", "mean_negative"]
 
@@ -58,7 +59,9 @@ class TilParams(Strict):
         description="Outer loss: of the same triplets, as published; or of the users' items in "
         "validation-reward, our own variant.",
     )
-    warmup: int = Field(0, ge=0, description="Epochs of plain BPR before weights are learned.")
+    warmup: int | None = Field(
+        0, ge=0, description="Epochs of plain BPR before weights are learned; null is a tenth."
+    )
 
 
 class _Importance(nn.Module):
@@ -88,6 +91,7 @@ class TripletImportance(Weighting):
         super().__init__(parts)
         params: TilParams = parts.params
         self._params = params
+        self._warmup = _warmup(params.warmup, parts.config.training.epochs)
         self._held_out = HeldOut(parts) if params.outer == "reward" else None
         self._net: _Importance | None = None
         self._epoch, self._fresh = 0, False
@@ -105,25 +109,25 @@ class TripletImportance(Weighting):
         """
 
     @abstractmethod
-    def state(self, triplets: TripletBatch, found: Read) -> Tensor:
-        """Return states (b, c) of triplets by the rows that were read of them."""
+    def state(self, triplets: TripletBatch, rows: Rows) -> Tensor:
+        """Return states, shape (b, c), of triplets by their embeddings."""
 
-    def begin(self, horizon: Any) -> None:
+    def begin(self, horizon: Horizon) -> None:
         """Remember the epoch: horizons of weightings without rewards are epochs."""
         self._epoch, self._fresh = horizon.number, False
 
     def weigh(self, replica: int, triplets: TripletBatch) -> Tensor | None:
         """Weigh by the net as it is, and teach it by looking one step ahead."""
-        if self._epoch < self._params.warmup:
+        if self._epoch < self._warmup:
             return None
         backbone = triplets.backbone
         if not self._fresh:
             with torch.no_grad():
                 tables = backbone.regularised(backbone.represent())
-                self.refresh(tables, self._epoch - self._params.warmup)
+                self.refresh(tables, self._epoch - self._warmup)
             self._fresh = True
-        found = read(backbone, triplets.users, triplets.positives, triplets.negatives)
-        states = self.state(triplets, found)
+        rows = rows_of(backbone, triplets.users, triplets.positives, triplets.negatives)
+        states = self.state(triplets, rows)
         net = self._net or self._make(states.shape[1])
         # Copies, since the step below changes Phi and the backbone's gradient runs through it.
         before = {name: p.detach().clone() for name, p in net.named_parameters()}
@@ -166,11 +170,11 @@ class TripletImportance(Weighting):
             targets, counted = self._held_out(triplets)
         items = torch.cat([triplets.positives, targets, negatives.flatten()])
         ahead = LookAhead(triplets.backbone, users, items, self.parts.collective)
-        found = ahead.read(ahead.now(), users, triplets.positives, negatives)
-        weights = self._weights(net(self.state(triplets, found)), triplets.total)
-        inner = (weights * triplets.loss(found.gaps)).sum()
-        after = ahead.after(inner, self._params.alpha)
-        losses = triplets.loss(ahead.read(after, users, targets, negatives).gaps)
+        gaps, rows = ahead.read(ahead.now(), users, triplets.positives, negatives)
+        weights = self._weights(net(self.state(triplets, rows)), triplets.total)
+        after = ahead.after((weights * triplets.loss(gaps)).sum(), self._params.alpha)
+        gaps, _ = ahead.read(after, users, targets, negatives)
+        losses = triplets.loss(gaps)
         return losses.sum() if counted is None else (losses * counted).sum()
 
     def tensors(self) -> dict[str, Tensor]:
@@ -185,6 +189,18 @@ class TripletImportance(Weighting):
         if weights := under("net", state):
             self._make(weights["hidden.weight"].shape[1]).load_state_dict(weights)
             load_optimiser(self._optimiser, under("optimiser", state))
+
+
+def _warmup(wanted: int | None, epochs: int) -> int:
+    if wanted is None:
+        return epochs // 10
+    if wanted >= epochs:
+        raise ConfigError(
+            "run: method.warmup",
+            f"must be < training.epochs {epochs}, got {wanted}",
+            "lower it or raise training.epochs",
+        )
+    return wanted
 
 
 def mean_negative(rows: Tensor, triplets: TripletBatch) -> Tensor:

@@ -17,7 +17,7 @@ from dvr_ray.backbones import Tables
 from dvr_ray.errors import ConfigError
 from dvr_ray.seeding import generator
 from dvr_ray.weightings.kmeans import cluster_means, kmeans
-from dvr_ray.weightings.look_ahead import Read
+from dvr_ray.weightings.look_ahead import Rows
 from dvr_ray.weightings.til import TilParams, TripletImportance, mean_negative
 from dvr_ray.weightings.weighting import WEIGHTINGS, TripletBatch, WeightingParts
 
@@ -28,7 +28,12 @@ class TilMiParams(TilParams):
     """Fields of ``method: {name: til-mi}``."""
 
     clip: float = Field(10.0, gt=0, le=1e6, description="trick clip: largest weight.")
-    warmup: int = Field(100, ge=0, description="Epochs of plain BPR before weights are learned.")
+    warmup: int | None = Field(
+        None,
+        ge=0,
+        description="Epochs of plain BPR before items are clustered and weights are learned; null "
+        "is a tenth of training.epochs, as published (100 of 1,000).",
+    )
     clusters: int = Field(20, ge=1, le=10_000, description="Clusters of items, k-means.")
     every: int = Field(10, ge=1, description="Epochs from one clustering to the next.")
 
@@ -58,15 +63,14 @@ class MultiInterestImportance(TripletImportance):
             self._clusters = kmeans(tables.items, wanted, numbers)
         self._centres = cluster_means(tables.items, self._clusters, wanted)
 
-    def state(self, triplets: TripletBatch, found: Read) -> Tensor:
+    def state(self, triplets: TripletBatch, rows: Rows) -> Tensor:
         """Return the state, shape (b, 2 D)."""
-        user, positive = found.user, found.positive
         own, others = self._centre(triplets.positives), self._centre(triplets.negatives)
-        negative = mean_negative(found.negative, triplets)
+        negative = mean_negative(rows.negative, triplets)
         centre = mean_negative(others, triplets)
-        product = mean_negative(found.negative * others, triplets)
-        first = user * positive + user * own + positive * own
-        return torch.cat([first, user * negative + user * centre + product], 1)
+        product = mean_negative(rows.negative * others, triplets)
+        first = rows.user * rows.positive + rows.user * own + rows.positive * own
+        return torch.cat([first, rows.user * negative + rows.user * centre + product], 1)
 
     def _centre(self, items: Tensor) -> Tensor:
         """Centres of the items' clusters, any shape to one more axis of D."""

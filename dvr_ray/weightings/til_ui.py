@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from dvr_ray.backbones import Tables
-from dvr_ray.weightings.look_ahead import Read
+from dvr_ray.weightings.look_ahead import Rows
 from dvr_ray.weightings.til import TilParams, TripletImportance, mean_negative
 from dvr_ray.weightings.weighting import WEIGHTINGS, TripletBatch, WeightingParts
 
@@ -41,8 +41,8 @@ class UserItemImportance(TripletImportance):
         starts = self._starts.to(self._items.device)
         self._uni = embedding_bag(self._items, tables.items, starts, mode="mean")
 
-    def state(self, triplets: TripletBatch, found: Read) -> Tensor:
+    def state(self, triplets: TripletBatch, rows: Rows) -> Tensor:
         """Return the state, shape (b, 2 D)."""
-        both = found.user + self._uni[triplets.users]
-        negative = mean_negative(found.negative, triplets)
-        return torch.cat([both * found.positive, both * negative], 1)
+        both = rows.user + self._uni[triplets.users]
+        negative = mean_negative(rows.negative, triplets)
+        return torch.cat([both * rows.positive, both * negative], 1)

@@ -226,3 +226,10 @@ def test_warm_up_is_plain_bpr_and_items_are_clustered_anew() -> None:
 def test_more_clusters_than_items_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"method\.clusters: must be <= 50, .* got 51; lower it"):
         make_weighting(MultiInterestImportance, clusters=51)
+
+
+def test_a_warm_up_must_end_before_the_run_does() -> None:
+    """Without a number it is a tenth of the run's epochs."""
+    with pytest.raises(ConfigError, match=r"warmup: must be < training.epochs 8, got 8; lower it"):
+        make_weighting(MultiInterestImportance, warmup=8)
+    assert [module._warmup(None, epochs) for epochs in (8, 40, 1000)] == [0, 4, 100]
