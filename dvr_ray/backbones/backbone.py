@@ -58,6 +58,9 @@ class Backbone(nn.Module, ABC):
     """Whether representations are the parameters themselves: then gradients and optimiser steps
     touch the rows of the batch only. All other parameters are treated densely."""
 
+    trainable = True
+    """Whether there is anything to train; if not, a run ends after one epoch without steps."""
+
     def __init__(self) -> None:
         super().__init__()
         self._kept: tuple[tuple[int, ...], Tables] | None = None
@@ -119,12 +122,12 @@ class Backbone(nn.Module, ABC):
             Scores and norms.
         """
         tables = self.represent()
-        user, positive, negative = self._rows(tables, users, positives, negatives)
+        user, positive, negative = self.rows(tables, users, positives, negatives)
         counted = self.regularised(tables)
         if counted is tables:
             norms = _squares(user, positive, negative)
         else:
-            norms = _squares(*self._rows(counted, users, positives, negatives))
+            norms = _squares(*self.rows(counted, users, positives, negatives))
         return TripletOutput(
             self.match(user, positive[:, None])[:, 0], self.match(user, negative), norms
         )
@@ -149,9 +152,10 @@ class Backbone(nn.Module, ABC):
         tables = self.frozen()
         return tables.users[users], tables.items[items]
 
-    def _rows(
+    def rows(
         self, tables: Tables, users: Tensor, positives: Tensor, negatives: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Look up the rows of triplets, shapes as in `forward`: (b, D), (b, D), (b or 1, n, D)."""
         user = self._lookup(tables.users, users)
         # One lookup of both sides leaves one gradient to combine.
         items = self._lookup(tables.items, torch.cat([positives, negatives.flatten()]))

@@ -50,6 +50,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "batches": {"adapter__horizon__batches": 2, "adapter__users": 20, "policy__gate": False},
     "scratch": {"adapter__horizon__start": "scratch", "adapter__reward": "loss"},
     "embeddings": {"encoder__features": ["agreement", "loss", "embeddings", "products"]},
+    "tce": {"method": {"name": "tce", "gradual": 30}},
+    "til-ui": {"method": {"name": "til-ui", "outer": "reward"}},
+    "til-mi": {"method": {"name": "til-mi", "warmup": 1, "every": 2, "clusters": 4}},
 }
 
 
