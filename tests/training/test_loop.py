@@ -49,6 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "directional": {"adapter__exploration": "directional", "adapter__credit": "scalar"},
     "batches": {"adapter__horizon__batches": 2, "adapter__users": 20, "policy__gate": False},
     "scratch": {"adapter__horizon__start": "scratch", "adapter__reward": "loss"},
+    "lightgcn": {"backbone": {"name": "lightgcn", "dim": 8}, "method__name": "bpr"},
     "embeddings": {"encoder__features": ["agreement", "loss", "embeddings", "products"]},
 }
 
@@ -110,8 +111,12 @@ def test_patience_ends_a_run(small_run: Make, small_data: TrialData, tmp_path: P
     assert result["epoch"] == result["best_epoch"] + 2 < 200
 
 
-def test_training_lowers_the_loss(small_run: Make, small_data: TrialData, tmp_path: Path) -> None:
-    recorder, _ = _train(small_run(method__name="bpr"), small_data, tmp_path)
+@pytest.mark.parametrize("backbone", ["bprmf", "lightgcn"])
+def test_training_lowers_the_loss(
+    backbone: str, small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    config = small_run(method__name="bpr", backbone={"name": backbone})
+    recorder, _ = _train(config, small_data, tmp_path)
     assert recorder.rows[-1]["loss"] < 0.8 * recorder.rows[0]["loss"]
 
 

@@ -1,0 +1,30 @@
+"""Scores of recommenders written as dense loops in numpy; nothing of dvr_ray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["lightgcn"]
+
+Pairs = Sequence[tuple[int, int]]
+
+
+def lightgcn(
+    pairs: Pairs, users: np.ndarray, items: np.ndarray, layers: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average the layers of users (U, d) and items (I, d), one edge at a time."""
+    degree_u = [sum(1 for u, _ in pairs if u == user) for user in range(len(users))]
+    degree_i = [sum(1 for _, i in pairs if i == item) for item in range(len(items))]
+    total_u, total_i = users.copy(), items.copy()
+    for _ in range(layers):
+        next_u, next_i = np.zeros_like(users), np.zeros_like(items)
+        for u, i in pairs:
+            norm = (degree_u[u] * degree_i[i]) ** 0.5
+            next_u[u] += items[i] / norm
+            next_i[i] += users[u] / norm
+        users, items = next_u, next_i
+        total_u += users
+        total_i += items
+    return total_u / (layers + 1), total_i / (layers + 1)
