@@ -78,6 +78,9 @@ class SparseMatrix(nn.Module):
         Its transpose; None where it is symmetric.
     """
 
+    _matrix: Tensor
+    _transposed: Tensor | None
+
     def __init__(self, matrix: Tensor, transposed: Tensor | None = None) -> None:
         super().__init__()
         self.register_buffer("_matrix", matrix, persistent=False)
@@ -86,8 +89,7 @@ class SparseMatrix(nn.Module):
     def forward(self, dense: Tensor) -> Tensor:
         """Multiply by a dense matrix: shape (C, D) to (R, D)."""
         transposed = self._matrix if self._transposed is None else self._transposed
-        product: Tensor = _Product.apply(self._matrix, transposed, dense)
-        return product
+        return _product(self._matrix, transposed, dense)
 
 
 class _Product(torch.autograd.Function):
@@ -99,4 +101,9 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
         matrix, transposed = ctx.matrices
-        return None, None, _Product.apply(transposed, matrix, gradient)
+        return None, None, _product(transposed, matrix, gradient)
+
+
+def _product(matrix: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:
+    product: Tensor = _Product.apply(matrix, transposed, dense)  # type: ignore[no-untyped-call]
+    return product

@@ -79,8 +79,8 @@ class LightGCN(Backbone):
         for _ in range(self._layers):
             layer = self._graph(layer)
             total = total + layer
-        users, items = (total / (self._layers + 1)).split([len(self.users), len(self.items)])
-        return Tables(users, items)
+        mean = total / (self._layers + 1)
+        return Tables(mean[: len(self.users)], mean[len(self.users) :])
 
     def regularised(self, tables: Tables) -> Tables:
         """Return the embeddings before propagation."""

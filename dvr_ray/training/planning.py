@@ -16,7 +16,7 @@ from dvr_ray.backbones import Backbone
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import Interactions
 from dvr_ray.negatives import NegativeSampler
-from dvr_ray.seeding import generator
+from dvr_ray.seeding import derive, generator
 from dvr_ray.training.learner import Batch
 
 __all__ = ["Group", "Planner"]
@@ -115,7 +115,13 @@ class Planner:
                 self._items[rows],
                 drawn.to(self._device),
                 begins=place == 0,
+                keys=self._keys(len(rows), counter, place),
             )
+
+    def _keys(self, count: int, *counters: int) -> Tensor:
+        """Consecutive numbers from a random one: whoever mixes them gets unrelated ones."""
+        first = derive(self._seed, "dropout", *counters) >> 1
+        return torch.arange(first, first + count, device=self._device)
 
     def fixed_negatives(self, backbone: Backbone, rows: Tensor, *counters: int) -> Tensor:
         """Draw one negative per row that stays for a horizon, (r,), by the model of its start."""

@@ -96,7 +96,9 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
             flat[place] -= 2e-6
             below = loss()
             flat[place] += 1e-6
-        assert float((above - below) / 2e-6) == pytest.approx(float(gradient[place]), rel=1e-5)
+        assert float((above - below) / 2e-6) == pytest.approx(
+            float(gradient[place]), rel=1e-5, abs=1e-9
+        )
 
 
 @pytest.mark.parametrize("name", BACKBONES.names())

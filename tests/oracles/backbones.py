@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["lightgcn"]
+__all__ = ["lightgcn", "neumf"]
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -28,3 +28,23 @@ def lightgcn(
         total_u += users
         total_i += items
     return total_u / (layers + 1), total_i / (layers + 1)
+
+
+def neumf(
+    user: Sequence[float],
+    item: Sequence[float],
+    factors: int,
+    layers: Sequence[np.ndarray],
+    biases: Sequence[np.ndarray],
+    last: Sequence[float],
+) -> float:
+    """Logit of one pair: factors first in each row, then the tower's inputs."""
+    products = [user[f] * item[f] for f in range(factors)]
+    hidden = [*user[factors:], *item[factors:]]
+    for layer, bias in zip(layers, biases, strict=True):
+        units = []
+        for unit in range(len(bias)):
+            total = sum(hidden[place] * layer[place][unit] for place in range(len(hidden)))
+            units.append(max(0.0, total + bias[unit]))
+        hidden = units
+    return sum(weight * value for weight, value in zip(last, products + hidden, strict=True))
