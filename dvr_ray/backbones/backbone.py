@@ -7,6 +7,7 @@ these two, so that a graph backbone propagates once a step, whoever reads the re
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -57,6 +58,9 @@ class Backbone(nn.Module, ABC):
     rowwise = False
     """Whether representations are the parameters themselves: then gradients and optimiser steps
     touch the rows of the batch only. All other parameters are treated densely."""
+
+    trainable = True
+    """Whether there is anything to train; if not, a run ends after one epoch without steps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -171,6 +175,11 @@ class Backbone(nn.Module, ABC):
         """Return the representations of pairs, each (b, D), without gradient."""
         tables = self.frozen()
         return tables.users[users], tables.items[items]
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights live."""
+        return next(itertools.chain(self.parameters(), self.buffers())).device
 
     def _rows(
         self, tables: Tables, users: Tensor, positives: Tensor, negatives: Tensor

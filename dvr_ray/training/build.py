@@ -59,6 +59,7 @@ def check(config: RunConfig, place: str = "run") -> None:
     _params(BACKBONES, config.backbone, f"{place}: backbone")
     _params(NEGATIVES, config.negatives, f"{place}: negatives")
     _params(WEIGHTINGS, config.method, f"{place}: method")
+    _combined(config, place)
     parse(config.training.metric, f"{place}: training.metric")
     if config.adapter.reward.lower() != "loss":
         parse(config.adapter.reward, f"{place}: adapter.reward", also=("loss",))
@@ -76,6 +77,18 @@ def check(config: RunConfig, place: str = "run") -> None:
             f"{place}: training.warmup",
             f"must be >= 1 for the feature 'loss', got {config.training.warmup}",
             "raise it or leave 'loss' out of encoder.features",
+        )
+
+
+def _combined(config: RunConfig, place: str) -> None:
+    """Check that the backbone can be trained by the method."""
+    backbone, method = config.backbone.name, config.method.name
+    plain = WEIGHTINGS.get(method) is WEIGHTINGS.get("bpr")
+    if not (plain or BACKBONES.get(backbone).trainable):
+        raise ConfigError(
+            f"{place}: method.name",
+            f"must be bpr for backbone {backbone!r}, which has nothing to train, got {method!r}",
+            "set method.name to bpr or take another backbone",
         )
 
 

@@ -136,7 +136,8 @@ class Trainer:
         """
         watch = Watch(self._progress)
         training = self.config.training
-        while self._progress.epoch < training.epochs and self._progress.stale < training.patience:
+        epochs = training.epochs if self._replicas.main.backbone.trainable else 1
+        while self._progress.epoch < epochs and self._progress.stale < training.patience:
             started = time.monotonic()
             row = self._period()
             self._progress.seconds += time.monotonic() - started
