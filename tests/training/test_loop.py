@@ -54,6 +54,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "scratch": {"adapter__horizon__start": "scratch", "adapter__reward": "loss"},
     "lightgcn": {"backbone": {"name": "lightgcn", "dim": 8}, "method__name": "bpr"},
     "neumf": {"backbone": {"name": "neumf", "dropout": 0.3}, "method__name": "bpr"},
+    "mgcf": {"backbone": {"name": "mgcf", "degree": 4.0}, "method__name": "bpr"},
     "embeddings": {"encoder__features": ["agreement", "loss", "embeddings", "products"]},
 }
 
@@ -115,7 +116,7 @@ def test_patience_ends_a_run(small_run: Make, small_data: TrialData, tmp_path: P
     assert result["epoch"] == result["best_epoch"] + 2 < 200
 
 
-@pytest.mark.parametrize("backbone", ["bprmf", "lightgcn", "neumf"])
+@pytest.mark.parametrize("backbone", ["bprmf", "lightgcn", "neumf", "mgcf"])
 def test_training_lowers_the_loss(
     backbone: str, small_run: Make, small_data: TrialData, tmp_path: Path
 ) -> None:
