@@ -81,7 +81,14 @@ def check(config: RunConfig, place: str = "run") -> None:
 
 
 def _combined(config: RunConfig, place: str) -> None:
-    """Check that the backbone can be trained by the method."""
+    """Check fields that exclude one another."""
+    batches = config.adapter.horizon.batches
+    if config.training.sampling == "user" and batches is not None:
+        raise ConfigError(
+            f"{place}: adapter.horizon.batches",
+            f"must be null for training.sampling user, got {batches}",
+            "set adapter.horizon.epochs or sample by interaction",
+        )
     backbone, method = config.backbone.name, config.method.name
     plain = WEIGHTINGS.get(method) is WEIGHTINGS.get("bpr")
     if not (plain or BACKBONES.get(backbone).trainable):

@@ -93,9 +93,9 @@ class LossRecord:
         self._before: Tensor | None = None
 
     def add(self, rows: Tensor, losses: Tensor) -> None:
-        """Record losses (b,) of distinct rows (b,)."""
-        self._seen[0, rows] += losses.cpu()
-        self._seen[1, rows] += 1
+        """Record losses (b,) of rows (b,), which may repeat."""
+        found = losses.cpu().to(self._seen)
+        self._seen.index_add_(1, rows, torch.stack([found, torch.ones_like(found)]))
 
     def merge(self) -> float:
         """Fold the sums of all workers into the running mean; return the mean loss since then."""

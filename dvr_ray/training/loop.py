@@ -206,7 +206,7 @@ class Trainer:
 
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
         """One epoch of the main learner alone; a weighting that learns isn't asked."""
-        batches = self._planner.cut("order", self._progress.epoch)
+        batches = self._planner.order(self._progress.epoch)
         walked = self._planner.walk(batches, self._progress.epoch)
         if phase == "train":
             self.weighting.begin(self._horizon(batches, self._progress.horizon))
@@ -241,7 +241,7 @@ class Trainer:
         self.weighting.begin(horizon)
         self._replicas.open(number)
         for epoch in range(self._progress.epoch, self._progress.epoch + group.epochs):
-            batches = self._planner.cut("order", epoch) if group.whole else group.batches
+            batches = self._planner.order(epoch) if group.whole else group.batches
             counter = epoch if group.whole else number
             walked = self._planner.walk(batches, counter)
             self._replicas.explore(walked, counter, self._record)

@@ -55,6 +55,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lightgcn": {"backbone": {"name": "lightgcn", "dim": 8}, "method__name": "bpr"},
     "neumf": {"backbone": {"name": "neumf", "dropout": 0.3}, "method__name": "bpr"},
     "mgcf": {"backbone": {"name": "mgcf", "degree": 4.0}, "method__name": "bpr"},
+    "by user": {"training__sampling": "user"},
     "embeddings": {"encoder__features": ["agreement", "loss", "embeddings", "products"]},
 }
 

@@ -30,6 +30,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "minmax loss": {"policy.normalisation": "minmax", "adapter.reward": "loss"},
     "lightgcn valued": {"backbone": {"name": "lightgcn", "dim": 8, "layers": 2}},
+    "by user": {"training.sampling": "user"},
 }
 OWN_FIELDS: dict[str, dict[str, Any]] = {}
 VARIANTS |= {
