@@ -47,7 +47,7 @@ def check_name(name: str, known: list[str], place: str, family: str) -> None:
 
 
 def check_pairs(config: RunConfig, place: str) -> None:
-    """Refuse parts that make no sense together (`Weighting.needs_training`).
+    """Refuse parts and fields that make no sense together (`Weighting.needs_training`).
 
     Raises
     ------
@@ -60,4 +60,11 @@ def check_pairs(config: RunConfig, place: str) -> None:
             f"{place}: method.name",
             f"must be bpr for backbone {backbone!r}, which has nothing to train, got {method!r}",
             "set method.name to bpr or take another backbone",
+        )
+    batches = config.adapter.horizon.batches
+    if config.training.sampling == "user" and batches is not None:
+        raise ConfigError(
+            f"{place}: adapter.horizon.batches",
+            f"must be null for training.sampling user, got {batches}",
+            "set adapter.horizon.epochs or sample by interaction",
         )

@@ -11,6 +11,7 @@ import torch
 from gloo import run_group
 from small_run import SMALL
 
+from dvr_ray.backbones import BACKBONES
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
@@ -39,6 +40,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "training.batch_size": 151,
         "training.epochs": 10,
     },
+    "lightgcn valued": {"backbone": {"name": "lightgcn", "dim": 8, "layers": 2}},
+    "by user": {"training.sampling": "user"},
+}
+OWN_FIELDS: dict[str, dict[str, Any]] = {}
+VARIANTS |= {
+    f"{name} bpr": {"backbone": {"name": name} | OWN_FIELDS.get(name, {}), "method.name": "bpr"}
+    for name in BACKBONES.names()
 }
 
 
@@ -56,7 +64,7 @@ def train_all(collective: Collective | None = None) -> list[dict[str, torch.Tens
         with tempfile.TemporaryDirectory() as folder:
             trainer.fit(Path(folder), Silent())
         state = {k: v.clone() for k, v in trainer._tensors().items() if v.is_floating_point()}
-        if valued := trainer.value_rows():
+        if (valued := trainer.value_rows()) is not None:
             state |= {"values": valued[0], "probabilities": valued[1]}
         found.append(state)
     return found
@@ -69,6 +77,7 @@ def alone() -> list[dict[str, torch.Tensor]]:
 
 @pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_many_workers_equal_one(workers: int, alone: list[dict[str, torch.Tensor]]) -> None:
+    assert sum("values" in state for state in alone) == sum("bpr" not in v for v in VARIANTS)
     for found in run_group(train_all, workers):
         for variant, expected, state in zip(VARIANTS, alone, found, strict=True):
             assert expected.keys() == state.keys()
