@@ -19,7 +19,7 @@ from dvr_ray.training.run import RunRequest, run, test_metrics
 from dvr_ray.training.stored import Failure, finished
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord
-from dvr_ray.tuning.trial import Plan
+from dvr_ray.tuning.trial import Plan, train_folder
 from dvr_ray.tuning.watching import FinalWatcher
 
 __all__ = ["read_final", "retrain_and_test"]
@@ -136,16 +136,17 @@ def read_final(folder: Path) -> dict[str, Any] | None:
 
 
 def _train_all(requests: list[RunRequest], plan: Plan, data: TrialData, concurrent: int) -> None:
-    """Train runs as Ray tasks; groups of several workers one after the other."""
+    """Train runs as Ray tasks; with several workers each, one after the other on one group."""
     import ray
 
-    from dvr_ray.distributed.group import run_group
+    from dvr_ray.distributed.group import WorkerGroup
 
     open_runs = [request for request in requests if finished(request.folder) is None]
     resources = plan.space.resources
     if resources.workers > 1:
-        for request in open_runs:
-            run_group(request, resources, plan.space.tune.objectives)
+        with WorkerGroup(data, resources, train_folder(plan) / "final") as group:
+            for request in open_runs:
+                group.run(request, Silent())
         return
     shared = ray.put(data)
     task = ray.remote(

@@ -20,7 +20,7 @@ from dvr_ray.data.interactions import TrialData
 from dvr_ray.metrics import parse
 from dvr_ray.training.stored import Failure
 from dvr_ray.tuning.searcher import Searcher
-from dvr_ray.tuning.trial import FAILURE, Plan
+from dvr_ray.tuning.trial import FAILURE, Plan, train_folder
 
 __all__ = ["Budget", "TrialEvents", "make_scheduler", "make_tuner"]
 
@@ -154,8 +154,9 @@ def make_tuner(
         Who is told.
     """
     space = plan.space
-    # What Tune keeps for itself isn't read again.
-    shutil.rmtree(Path(plan.folder) / "ray" / STORED, ignore_errors=True)
+    # What Tune and Train keep for themselves isn't read again.
+    for stored in (Path(plan.folder) / "ray" / STORED, train_folder(plan)):
+        shutil.rmtree(stored, ignore_errors=True)
     return Tuner(
         _with_resources(
             tune.with_parameters(functools.partial(function, plan=plan), data=data), space
@@ -165,7 +166,7 @@ def make_tuner(
             scheduler=searcher.scheduler,
             num_samples=space.tune.trials - searcher.ended if space.tune.trials else -1,
             max_concurrent_trials=concurrent,
-            reuse_actors=space.resources.workers == 1,
+            reuse_actors=True,
             trial_dirname_creator=_short_name,
         ),
         run_config=RunConfig(

@@ -1,4 +1,4 @@
-"""One trial of a sweep, in one of Tune's actors or as a Ray Train group.
+"""One trial of a sweep, in one of Tune's actors or on a group of workers that the actor keeps.
 
 A trial's folder is named by the hash of its resolved config. Whoever is asked for a config that
 was trained before, after a kill or because a sampler repeats itself, gets the stored result.
@@ -7,7 +7,6 @@ was trained before, after a kill or because a sampler repeats itself, gets the s
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +18,14 @@ from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.tracking import Tracking
-from dvr_ray.training.stored import Failure, finished, note_failure, read_failure, read_rows
+from dvr_ray.training.stored import Failure, note_failure, read_failure
 from dvr_ray.tuning.suggest import decoded
 
 if TYPE_CHECKING:
+    from dvr_ray.distributed.group import WorkerGroup
     from dvr_ray.training.run import RunRequest
 
-__all__ = ["FAILURE", "Plan", "covering", "trainable", "trial_folder"]
+__all__ = ["FAILURE", "Plan", "covering", "train_folder", "trainable", "trial_folder"]
 
 FAILURE = "failure"
 
@@ -73,6 +73,11 @@ def trial_folder(plan: Plan, config: RunConfig) -> Path:
     return Path(plan.folder) / "trials" / config_hash(config)
 
 
+def train_folder(plan: Plan) -> Path:
+    """Return where Ray Train keeps the files of the trials' groups while they live."""
+    return Path(plan.folder) / "ray" / "train"
+
+
 def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
     """Train one suggestion and report to Tune.
 
@@ -115,18 +120,18 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
 
 
 def _train(request: RunRequest, plan: Plan) -> None:
-    """Train in this process or on a group of workers."""
+    """Train in this process or on its group of workers."""
     import torch
 
     from dvr_ray.training.run import run
 
-    resources = plan.space.resources
+    resources, reporter = plan.space.resources, TuneReporter(request.metrics)
     if resources.workers > 1:
-        _run_sharded(request, plan)
+        _kept_group(plan, request.data).run(request, reporter)
         return
     torch.set_num_threads(max(1, int(resources.cpus_per_worker)))
     device = torch.device("cuda" if resources.gpus_per_worker > 0 else "cpu")
-    run(request, TuneReporter(request.metrics), device=device)
+    run(request, reporter, device=device)
 
 
 class TuneReporter:
@@ -136,25 +141,24 @@ class TuneReporter:
         self._objectives = objectives
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
-        """Report one row; the run's own folder holds the checkpoint."""
+        """Report what searchers and schedulers read; the run's own folder holds the checkpoint."""
         from ray import tune
 
-        from dvr_ray.distributed.group import row_metrics
+        told = {name: row["selection"][name] for name in self._objectives}
+        tune.report(told | {"epoch": row["epoch"], "phase": row["phase"]})
 
-        tune.report(row_metrics(row, self._objectives))
+
+# One of Tune's actors trains one trial after the other, on one group, which ends with it.
+_KEPT: list[WorkerGroup] = []
 
 
-def _run_sharded(request: RunRequest, plan: Plan) -> None:
-    """Train on a group; a finished run replays its rows, so that Tune knows its objectives."""
-    from ray.tune.integration.ray_train import TuneReportCallback
+def _kept_group(plan: Plan, data: TrialData) -> WorkerGroup:
+    """Return the group of this process."""
+    import ray
 
-    from dvr_ray.distributed.group import run_group
+    from dvr_ray.distributed.group import WorkerGroup
 
-    objectives = plan.space.tune.objectives
-    if finished(request.folder) is not None:
-        for row in read_rows(request.folder):
-            TuneReporter(objectives).report(row, None)
-        return
-    # The driver's cwd is Tune's; the group must not inherit a relative path.
-    os.chdir(plan.folder)
-    run_group(request, plan.space.resources, objectives, [TuneReportCallback()])
+    if not _KEPT:
+        folder = train_folder(plan) / ray.get_runtime_context().get_actor_id()
+        _KEPT.append(WorkerGroup(data, plan.space.resources, folder))
+    return _KEPT[0]
