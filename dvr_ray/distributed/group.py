@@ -1,10 +1,13 @@
-"""A group of W workers under Ray Train that trains one run after the other.
+"""Groups of W workers under Ray Train, kept over the runs that they train.
 
 The training loop is the one that a single process runs; it is handed a `TorchCollective` instead
 of `OneProcess`, and each worker holds B / W of every batch. To start a group takes 10 to 20
-seconds, nearly all of it processes and imports, so the train function of one ``fit()`` serves all
-runs that come. A group that loses a worker, or in which only some workers failed, ends; the next
-one goes on with the open run from its newest checkpoint.
+seconds, nearly all of it processes and imports, so the train function of one ``fit()`` serves one
+run after the other. A group that has lost a worker, or in which only some workers failed, ends;
+another one takes up its run at the newest checkpoint.
+
+The driver keeps all groups, and trials in other processes reach them through a mailbox: the
+resources of a group whose owner was killed would stay reserved until the driver ends.
 """
 
 from __future__ import annotations
@@ -14,118 +17,86 @@ import pickle
 import shutil
 import threading
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.distributed.collective import LostWorkerError
-from dvr_ray.distributed.mailbox import Mailbox, News
+from dvr_ray.distributed.mailbox import Mailbox
 from dvr_ray.distributed.serving import serve
-from dvr_ray.errors import DivergedError, DvrRayError, RunError
+from dvr_ray.errors import RunError
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.stored import finished
 
-__all__ = ["WorkerGroup"]
+__all__ = ["WorkerGroups", "run_on"]
 
 RESTARTS = 2
 TIMEOUT_SECONDS = 60
-POLL_SECONDS = 0.5
 
 
-class WorkerGroup:
-    """Workers that wait for runs; a context manager. They are started by the first run.
+class WorkerGroups:
+    """Groups that wait for runs; a context manager. Each is started when a run waits for it.
 
     Parameters
     ----------
     data : TrialData
         What all runs train on; put into the object store once.
     resources : ResourcesConfig
-        Workers and what each of them gets.
+        Workers of a group, and what each of them gets.
     folder : Path
-        Where Ray Train keeps its own files while the group lives; visible to all nodes, and used
+        Where Ray Train keeps its own files while the groups live; visible to all nodes, and used
         by nobody else.
+    count : int
+        Number of groups, so many runs are trained at the same time.
+
+    Attributes
+    ----------
+    mailbox : ActorHandle
+        For `run_on`, in this process or another one.
     """
 
-    def __init__(self, data: TrialData, resources: ResourcesConfig, folder: Path) -> None:
-        self._data, self._resources, self._folder = data, resources, folder.resolve()
-        self._life: _Life | None = None
+    def __init__(
+        self, data: TrialData, resources: ResourcesConfig, folder: Path, count: int = 1
+    ) -> None:
+        import ray
 
-    def run(self, request: RunRequest, reporter: Reporter) -> dict[str, Any]:
-        """Train one run to its end, or return what was trained before.
+        # What a killed driver has left there may be torn.
+        self._folder = folder.resolve()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
+        made = ray.remote(num_cpus=0, label_selector=here)(Mailbox)
+        self.mailbox = made.remote(1 + RESTARTS)
+        shared = ray.put(data)
+        self._keepers = [
+            threading.Thread(
+                target=self._keep, args=(shared, resources), name=f"group {number}", daemon=True
+            )
+            for number in range(count)
+        ]
+        for keeper in self._keepers:
+            keeper.start()
 
-        Parameters
-        ----------
-        request : RunRequest
-            The run, on the group's data; its folder must be visible to all nodes.
-        reporter : Reporter
-            Takes each row once, in this process; workers wait for it, and what it raises stops
-            the run.
+    def drop(self, folder: Path | None = None) -> None:
+        """Stop the runs of a folder, or all, whose trial doesn't wait for them any more."""
+        import ray
 
-        Returns
-        -------
-        dict
-            The content of ``result.json``.
-
-        Raises
-        ------
-        DvrRayError
-            What the run raised.
-        RunError
-            If the run loses workers more often than the group is restarted.
-        """
-        taking = _Taking(reporter)
-        for _ in range(1 + RESTARTS):
-            if finished(request.folder) is not None:
-                return run(request, taking)
-            # A row may have been logged and checkpointed, but lost on its way here.
-            again = replace(request, replay=request.replay or taking.epoch > 0)
-            try:
-                self._train(again, taking)
-            except LostWorkerError as error:
-                lost = error
-                self.close()
-            else:
-                break
-        else:
-            raise RunError(str(request.folder), f"{lost.rule}, {1 + RESTARTS} times in a row")
-        result = finished(request.folder)
-        if result is None:
-            raise RunError(str(request.folder), "the workers left no result", "train it again")
-        return result
-
-    def _train(self, request: RunRequest, taking: _Taking) -> None:
-        """Have a run trained by the workers, which are started if need be."""
-        if self._life is None or not self._life.fit.is_alive():
-            self.close()
-            self._life = _Life.begin(self._data, self._resources, self._folder)
-        life = self._life
-        number = life.submit(request)
-        try:
-            while (news := life.news(number)).row is not None:
-                taking.report(news.row, None)
-            if news.error is not None:
-                raise news.error
-        except DivergedError:
-            raise
-        except DvrRayError:
-            self.close()
-            raise
-        except BaseException:
-            life.mailbox.end.remote(number)
-            raise
+        ray.get(self.mailbox.drop.remote(None if folder is None else str(folder.resolve())))
 
     def close(self) -> None:
-        """Let the workers go and wait for them."""
-        life, self._life = self._life, None
-        if life is not None:
-            life.end()
-            shutil.rmtree(self._folder, ignore_errors=True)
+        """Let the workers go and wait for them; who doesn't come in time loses the mailbox."""
+        import ray
 
-    def __enter__(self) -> WorkerGroup:
-        """Return the group."""
+        ray.get(self.mailbox.close.remote())
+        for keeper in self._keepers:
+            keeper.join(TIMEOUT_SECONDS)
+        ray.kill(self.mailbox)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> WorkerGroups:
+        """Return the groups."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
@@ -133,100 +104,87 @@ class WorkerGroup:
         if kind is None or issubclass(kind, Exception):
             self.close()
 
-
-class _Taking:
-    """Passes on the rows that are new, and remembers the last one's epoch."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self.epoch = 0
-
-    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
-        """Take one row."""
-        if row["epoch"] > self.epoch:
-            self.epoch = row["epoch"]
-            self._reporter.report(row, checkpoint)
-
-
-class _Fit(threading.Thread):
-    """``trainer.fit()``, which blocks for the life of the group."""
-
-    def __init__(self, trainer: Any) -> None:
-        super().__init__(name="ray train", daemon=True)
-        self._trainer = trainer
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        """Fit."""
-        try:
-            self._trainer.fit()
-        except Exception as error:
-            self.error = error
-
-
-@dataclass(frozen=True)
-class _Life:
-    """One set of workers, from their start until they are lost or let go."""
-
-    mailbox: Any
-    fit: _Fit
-
-    @classmethod
-    def begin(cls, data: TrialData, resources: ResourcesConfig, folder: Path) -> _Life:
+    def _keep(self, data: Any, resources: ResourcesConfig) -> None:
+        """Start a group whenever a run waits for one; ``fit()`` blocks for the life of a group."""
         import ray
 
-        # What a killed process has left there may be torn.
-        shutil.rmtree(folder, ignore_errors=True)
-        mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
-        fit = _Fit(_trainer(mailbox, ray.put(data), resources, folder))
-        fit.start()
-        return cls(mailbox, fit)
-
-    def submit(self, request: RunRequest) -> int:
-        """Send a run without its data, which workers have; return its number."""
-        import ray
-
-        folder = request.folder.resolve()
-        sent = pickle.dumps(replace(request, data=None, folder=folder))  # type: ignore[arg-type]
-        try:
-            return int(ray.get(self.mailbox.submit.remote(sent)))
-        except ray.exceptions.RayActorError as error:
-            raise _lost(error) from error
-
-    def news(self, number: int) -> News:
-        """Wait for a run's next row or its end."""
-        import ray
-
-        waiting = self.mailbox.news.remote(number)
-        try:
-            while not ray.wait([waiting], timeout=POLL_SECONDS)[0]:
-                if not self.fit.is_alive():
-                    raise _lost(self.fit.error)
-            found: News = ray.get(waiting)
-        except ray.exceptions.RayActorError as error:
-            raise _lost(error) from error
-        return found
-
-    def end(self) -> None:
-        """Let the workers go; those that don't come back lose their mailbox, and fail."""
-        import ray
-
-        self.mailbox.close.remote()
-        self.fit.join(TIMEOUT_SECONDS)
-        ray.kill(self.mailbox)
+        while ray.get(self.mailbox.wanted.remote()):
+            group, cause = uuid.uuid4().hex[:8], "they ended early"
+            try:
+                _trainer(group, self.mailbox, data, resources, self._folder).fit()
+            except Exception as error:
+                cause = _cause(error)
+            ray.get(self.mailbox.lost.remote(group, cause))
 
 
-def _lost(error: BaseException | None) -> LostWorkerError:
-    """Say why workers are gone."""
-    while error is not None and error.__cause__ is not None:
+def run_on(mailbox: Any, requests: Sequence[RunRequest], reporter: Reporter) -> None:
+    """Have runs trained by groups, and wait for their results; what was trained before counts.
+
+    Parameters
+    ----------
+    mailbox : ActorHandle
+        Of the groups.
+    requests : sequence of RunRequest
+        The runs, on the groups' data; their folders must be visible to all nodes.
+    reporter : Reporter
+        Takes each row once, in this process; a run's workers wait for it, and what it raises stops
+        all runs.
+
+    Raises
+    ------
+    DvrRayError
+        What a run raised, or that its workers were lost more often than they are replaced.
+    """
+    numbers: dict[int, RunRequest] = {}
+    try:
+        for request in requests:
+            if finished(request.folder) is not None:
+                run(request, reporter)
+            else:
+                numbers[_submit(mailbox, request)] = request
+        _follow(mailbox, numbers, reporter)
+    except BaseException:
+        for number in numbers:
+            mailbox.end.remote(number)
+        raise
+
+
+def _submit(mailbox: Any, request: RunRequest) -> int:
+    """Send a run without its data, which workers have; return its number."""
+    import ray
+
+    folder = request.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    sent = pickle.dumps(replace(request, data=None, folder=folder))  # type: ignore[arg-type]
+    return int(ray.get(mailbox.submit.remote(str(folder), sent)))
+
+
+def _follow(mailbox: Any, numbers: dict[int, RunRequest], reporter: Reporter) -> None:
+    """Pass rows on until all runs have ended."""
+    import ray
+
+    waiting = {mailbox.news.remote(number): number for number in numbers}
+    while waiting:
+        (ready, *_), _ = ray.wait(list(waiting))
+        number, news = waiting.pop(ready), ray.get(ready)
+        if news.error is not None:
+            raise news.error
+        if news.row is not None:
+            reporter.report(news.row, None)
+            waiting[mailbox.news.remote(number)] = number
+        elif finished(folder := numbers[number].folder) is None:
+            raise RunError(str(folder), "its workers left no result", "train it again")
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost cause in one line."""
+    while error.__cause__ is not None:
         error = error.__cause__
-    lines = [line for line in str(error or "").splitlines() if line.strip()]
-    told = lines[-1].strip() if lines else type(error).__name__
-    rule = f"its workers were lost, as when memory runs out or a node dies ({told})"
-    return LostWorkerError("worker group", rule)
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
 
 
-def _trainer(mailbox: Any, data: Any, resources: ResourcesConfig, folder: Path) -> Any:
+def _trainer(group: str, mailbox: Any, data: Any, resources: ResourcesConfig, folder: Path) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -236,15 +194,15 @@ def _trainer(mailbox: Any, data: Any, resources: ResourcesConfig, folder: Path) 
     # NCCL refuses two ranks on one GPU.
     backend = "nccl" if resources.gpus_per_worker >= 1 else "gloo"
     return TorchTrainer(
-        functools.partial(serve, mailbox=mailbox, data=data, threads=threads),
+        functools.partial(serve, group=group, mailbox=mailbox, data=data, threads=threads),
         scaling_config=ScalingConfig(
             num_workers=resources.workers, use_gpu=gpu, resources_per_worker=each
         ),
         torch_config=TorchConfig(backend=backend, timeout_s=TIMEOUT_SECONDS),
         run_config=RunConfig(
-            name=uuid.uuid4().hex[:8],
+            name=group,
             storage_path=str(folder),
-            # Tries are counted for each run, and not over the life of the group.
+            # Tries are counted for each run, and not over the life of a group.
             failure_config=FailureConfig(max_failures=0, max_preemption_failures=0),
         ),
     )

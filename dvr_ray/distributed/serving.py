@@ -11,6 +11,7 @@ import torch
 
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.collective import LostWorkerError, TorchCollective
+from dvr_ray.distributed.mailbox import Task
 from dvr_ray.errors import DivergedError, DvrRayError, RunError
 from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.stored import Failure
@@ -18,11 +19,13 @@ from dvr_ray.training.stored import Failure
 __all__ = ["serve"]
 
 
-def serve(*, mailbox: Any, data: Any, threads: int) -> None:
+def serve(*, group: str, mailbox: Any, data: Any, threads: int) -> None:
     """Train what a mailbox brings, until it brings no more; the train function of Ray Train.
 
     Parameters
     ----------
+    group : str
+        Name of this group.
     mailbox : ActorHandle
         Of a `dvr_ray.distributed.mailbox.Mailbox`.
     data : ObjectRef
@@ -36,11 +39,11 @@ def serve(*, mailbox: Any, data: Any, threads: int) -> None:
     torch.set_num_threads(threads)
     collective, device = TorchCollective(), ray.train.torch.get_device()
     held: TrialData = ray.get(data)
-    number = 0
-    while (sent := ray.get(mailbox.request.remote(number))) is not None:
-        request = replace(pickle.loads(sent), data=held)
-        _serve_one(request, _Teller(mailbox, number, collective.rank == 0), collective, device)
-        number += 1
+    turn = 0
+    while (task := ray.get(mailbox.take.remote(group, turn))) is not None:
+        teller = _Teller(mailbox, task.number, collective.rank == 0)
+        _serve_one(_request(task, held), teller, collective, device)
+        turn += 1
 
 
 class _StoppedError(Exception):
@@ -66,6 +69,12 @@ class _Teller:
         import ray
 
         ray.get(self._mailbox.end.remote(self._number, error))
+
+
+def _request(task: Task, data: TrialData) -> RunRequest:
+    request: RunRequest = pickle.loads(task.request)
+    # A row that was logged and checkpointed by a lost group may not have been told.
+    return replace(request, data=data, replay=request.replay or task.replay)
 
 
 def _serve_one(

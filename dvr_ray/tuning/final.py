@@ -10,6 +10,7 @@ from typing import Any
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
+from dvr_ray.distributed.group import WorkerGroups, run_on
 from dvr_ray.errors import CheckpointError, RunError
 from dvr_ray.events import Tell
 from dvr_ray.training.checkpoint import write_json
@@ -19,7 +20,7 @@ from dvr_ray.training.run import RunRequest, run, test_metrics
 from dvr_ray.training.stored import Failure, finished
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord
-from dvr_ray.tuning.trial import Plan, train_folder
+from dvr_ray.tuning.trial import Plan
 from dvr_ray.tuning.watching import FinalWatcher
 
 __all__ = ["read_final", "retrain_and_test"]
@@ -36,7 +37,7 @@ def retrain_and_test(
     data: TrialData,
     test: SealedTest,
     manifest: Manifest,
-    concurrent: int,
+    groups: WorkerGroups | None,
     tell: Tell,
 ) -> dict[str, Any]:
     """Retrain the winner and measure test once; a resumed sweep doesn't look again.
@@ -56,8 +57,8 @@ def retrain_and_test(
         The parts.
     manifest : Manifest
         The look is written down in it before it is taken.
-    concurrent : int
-        Runs at the same time.
+    groups : WorkerGroups or None
+        Train sharded runs.
     tell : callable
         Takes the events of the retraining.
 
@@ -90,7 +91,7 @@ def retrain_and_test(
     watcher = FinalWatcher(folders, winner.training.epochs, tell)
     watcher.begin()
     with Polling(watcher.look):
-        _train_all(list(runs.values()), plan, data, concurrent)
+        _train_all(list(runs.values()), plan, data, groups)
     metrics = tuple(dict.fromkeys([*plan.space.tune.objectives, *ALWAYS]))
     manifest.content["seeds"]["final"] = seeds
     manifest.look_at_test(f"winner {record.folder} and its controls on seeds {seeds}")
@@ -135,18 +136,16 @@ def read_final(folder: Path) -> dict[str, Any] | None:
     )
 
 
-def _train_all(requests: list[RunRequest], plan: Plan, data: TrialData, concurrent: int) -> None:
-    """Train runs as Ray tasks; with several workers each, one after the other on one group."""
+def _train_all(
+    requests: list[RunRequest], plan: Plan, data: TrialData, groups: WorkerGroups | None
+) -> None:
+    """Train runs on groups of workers, or as Ray tasks."""
     import ray
-
-    from dvr_ray.distributed.group import WorkerGroup
 
     open_runs = [request for request in requests if finished(request.folder) is None]
     resources = plan.space.resources
-    if resources.workers > 1:
-        with WorkerGroup(data, resources, train_folder(plan) / "final") as group:
-            for request in open_runs:
-                group.run(request, Silent())
+    if groups is not None:
+        run_on(groups.mailbox, open_runs, Silent())
         return
     shared = ray.put(data)
     task = ray.remote(

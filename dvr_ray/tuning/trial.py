@@ -1,4 +1,4 @@
-"""One trial of a sweep, in one of Tune's actors or on a group of workers that the actor keeps.
+"""One trial of a sweep, in one of Tune's actors or, from there, on a group of workers.
 
 A trial's folder is named by the hash of its resolved config. Whoever is asked for a config that
 was trained before, after a kill or because a sampler repeats itself, gets the stored result.
@@ -22,10 +22,9 @@ from dvr_ray.training.stored import Failure, note_failure, read_failure
 from dvr_ray.tuning.suggest import decoded
 
 if TYPE_CHECKING:
-    from dvr_ray.distributed.group import WorkerGroup
     from dvr_ray.training.run import RunRequest
 
-__all__ = ["FAILURE", "Plan", "covering", "train_folder", "trainable", "trial_folder"]
+__all__ = ["FAILURE", "Plan", "covering", "trainable", "trial_folder"]
 
 FAILURE = "failure"
 
@@ -73,12 +72,7 @@ def trial_folder(plan: Plan, config: RunConfig) -> Path:
     return Path(plan.folder) / "trials" / config_hash(config)
 
 
-def train_folder(plan: Plan) -> Path:
-    """Return where Ray Train keeps the files of the trials' groups while they live."""
-    return Path(plan.folder) / "ray" / "train"
-
-
-def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
+def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData, mailbox: Any) -> None:
     """Train one suggestion and report to Tune.
 
     Parameters
@@ -89,6 +83,8 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
         The sweep.
     data : TrialData
         Shared by all trials through the object store.
+    mailbox : ActorHandle or None
+        Of the groups that train; None to train here.
 
     Notes
     -----
@@ -109,7 +105,7 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
         with FileLock(folder / ".lock"):
             failure = read_failure(folder)
             if failure is None or not failure.final:
-                _train(request, plan)
+                _train(request, plan, mailbox)
                 return
     except Exception as error:
         failure = Failure.of(error)
@@ -119,15 +115,17 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
     tune.report({FAILURE: failure.cause})
 
 
-def _train(request: RunRequest, plan: Plan) -> None:
-    """Train in this process or on its group of workers."""
+def _train(request: RunRequest, plan: Plan, mailbox: Any) -> None:
+    """Train in this process or on a group of workers."""
     import torch
 
     from dvr_ray.training.run import run
 
     resources, reporter = plan.space.resources, TuneReporter(request.metrics)
-    if resources.workers > 1:
-        _kept_group(plan, request.data).run(request, reporter)
+    if mailbox is not None:
+        from dvr_ray.distributed.group import run_on
+
+        run_on(mailbox, [request], reporter)
         return
     torch.set_num_threads(max(1, int(resources.cpus_per_worker)))
     device = torch.device("cuda" if resources.gpus_per_worker > 0 else "cpu")
@@ -146,19 +144,3 @@ class TuneReporter:
 
         told = {name: row["selection"][name] for name in self._objectives}
         tune.report(told | {"epoch": row["epoch"], "phase": row["phase"]})
-
-
-# One of Tune's actors trains one trial after the other, on one group, which ends with it.
-_KEPT: list[WorkerGroup] = []
-
-
-def _kept_group(plan: Plan, data: TrialData) -> WorkerGroup:
-    """Return the group of this process."""
-    import ray
-
-    from dvr_ray.distributed.group import WorkerGroup
-
-    if not _KEPT:
-        folder = train_folder(plan) / ray.get_runtime_context().get_actor_id()
-        _KEPT.append(WorkerGroup(data, plan.space.resources, folder))
-    return _KEPT[0]
