@@ -69,6 +69,7 @@ class WorkerGroups:
         here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
         made = ray.remote(num_cpus=0, label_selector=here)(Mailbox)
         self.mailbox = made.remote(1 + RESTARTS)
+        self._left = threading.Event()
         shared = ray.put(data)
         self._keepers = [
             threading.Thread(
@@ -101,6 +102,7 @@ class WorkerGroups:
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         """Close; after an interruption the workers end with the connection to Ray."""
+        self._left.set()
         if kind is None or issubclass(kind, Exception):
             self.close()
 
@@ -108,13 +110,15 @@ class WorkerGroups:
         """Start a group whenever a run waits for one; ``fit()`` blocks for the life of a group."""
         import ray
 
-        while ray.get(self.mailbox.wanted.remote()):
+        while not self._left.is_set() and ray.get(self.mailbox.wanted.remote()):
             group, cause = uuid.uuid4().hex[:8], "they ended early"
             try:
                 _trainer(group, self.mailbox, data, resources, self._folder).fit()
             except Exception as error:
                 cause = _cause(error)
-            ray.get(self.mailbox.lost.remote(group, cause))
+            # Without a connection any use of Ray would end this process.
+            if not self._left.is_set():
+                ray.get(self.mailbox.lost.remote(group, cause))
 
 
 def run_on(mailbox: Any, requests: Sequence[RunRequest], reporter: Reporter) -> None:
