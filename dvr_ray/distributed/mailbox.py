@@ -48,8 +48,9 @@ class _Run:
     request: bytes
     group: str = ""  # which has it; "" while it waits
     tries: int = 0
-    row: dict[str, Any] | None = None  # was told and isn't taken yet
-    taken: int = 0  # epoch of the last row that was taken
+    row: dict[str, Any] | None = None  # waits for whoever asks
+    told: int = 0  # epoch of the last row that was handed out
+    taken: int = 0  # the same, of the last row after which more was asked for
     over: bool = False
     error: DvrRayError | None = None
 
@@ -94,11 +95,14 @@ class Mailbox:
         """Wait for the next row or the end; to ask again is to have taken the row before."""
         run = self._runs[number]
         async with self._changed:
-            if run.row is not None:
-                run.taken, run.row = run.row["epoch"], None
-                self._changed.notify_all()
+            run.taken = run.told
+            self._changed.notify_all()
             await self._changed.wait_for(lambda: run.row is not None or run.over)
-            return News(error=run.error) if run.over else News(row=run.row)
+            if run.over or run.row is None:
+                return News(error=run.error)
+            row, run.row = run.row, None
+            run.told = row["epoch"]
+            return News(row)
 
     async def end(self, number: int, error: DvrRayError | None = None) -> None:
         """Take the end of a run, from its workers or from whoever asked for it."""
@@ -159,7 +163,7 @@ class Mailbox:
                 taken = self._runs[turns[turn]]
                 taken.group, taken.tries = group, taken.tries + 1
             run = self._runs[turns[turn]]
-            return Task(turns[turn], run.request, run.taken > 0)
+            return Task(turns[turn], run.request, run.told > 0)
 
     async def report(self, number: int, epoch: int, row: dict[str, Any] | None) -> bool:
         """Wait until a row was taken; one of the workers brings it.
@@ -171,7 +175,7 @@ class Mailbox:
         """
         run = self._runs[number]
         async with self._changed:
-            if row is not None and epoch > run.taken:
+            if row is not None and epoch > run.told:
                 run.row = row
                 self._changed.notify_all()
             await self._changed.wait_for(lambda: run.taken >= epoch or run.over)

@@ -44,7 +44,9 @@ def _command(space: Path, out: Path, *more: str) -> list[str]:
 
 def _begun(process: subprocess.Popen[str], out: Path, trials: int) -> None:
     """Wait until so many trials have a checkpoint."""
-    wait(lambda: len({p.parent for p in out.glob("trials/*/checkpoints/epoch-*")}) >= trials, process)
+    wait(
+        lambda: len({p.parent for p in out.glob("trials/*/checkpoints/epoch-*")}) >= trials, process
+    )
 
 
 @pytest.mark.parametrize("name", [WORKER, ACTOR])
