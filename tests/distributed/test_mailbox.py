@@ -102,6 +102,12 @@ def test_another_group_goes_on_and_no_row_is_told_twice() -> None:
         assert not asked.done()
         await test.told(0, 4)
         assert (await asked).row == {"epoch": 4}
+        await test.box.lost("b", "killed")
+        await test.box.take("c", 0)
+        await test.told(0, 4)  # was handed out, and nothing more asked for
+        (asked,) = await test.waits(test.box.news(0))
+        await test.told(0, 5)
+        assert (await asked).row == {"epoch": 5}
 
     asyncio.run(go())
 
