@@ -39,7 +39,8 @@ class Replicas:
         self, config: AdapterConfig, parts: Parts, rows: int, collective: Collective
     ) -> None:
         self._scratch = config.horizon.start == "scratch"
-        self._apart = self._scratch or config.exploration == "directional"
+        unlike = self._scratch or config.exploration == "directional"
+        self._apart = parts.weighting.learns and unlike
         self._parts, self._rows, self._collective = parts, rows, collective
         self._kept: list[Learner] = []
         self.main = parts.learner(0)
