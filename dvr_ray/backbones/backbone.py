@@ -7,6 +7,7 @@ these two, so that a graph backbone propagates once a step, whoever reads the re
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -58,6 +59,9 @@ class Backbone(nn.Module, ABC):
     """Whether representations are the parameters themselves: then gradients and optimiser steps
     touch the rows of the batch only. All other parameters are treated densely."""
 
+    trainable = True
+    """Whether there is anything to train; if not, a run ends after one epoch without steps."""
+
     def __init__(self) -> None:
         super().__init__()
         self._kept: tuple[tuple[int, ...], Tables] | None = None
@@ -103,7 +107,29 @@ class Backbone(nn.Module, ABC):
             return users @ items[0].T
         return torch.einsum("bd,bnd->bn", users, items)
 
-    def forward(self, users: Tensor, positives: Tensor, negatives: Tensor) -> TripletOutput:
+    def score(
+        self, user: Tensor, positive: Tensor, negative: Tensor, keys: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Match triplets: `match` unless changed, by a backbone with dropout.
+
+        Parameters
+        ----------
+        user, positive : Tensor, shape (b, D)
+            Rows of users and positive items.
+        negative : Tensor, shape (b, n, D) or (1, n, D)
+            Rows of negative items.
+        keys : Tensor of int64, shape (b,), or None
+            As in `forward`.
+
+        Returns
+        -------
+        tuple of Tensor, shape (b,) and (b, n)
+        """
+        return self.match(user, positive[:, None])[:, 0], self.match(user, negative)
+
+    def forward(
+        self, users: Tensor, positives: Tensor, negatives: Tensor, keys: Tensor | None = None
+    ) -> TripletOutput:
         """Score triplets.
 
         Parameters
@@ -112,6 +138,9 @@ class Backbone(nn.Module, ABC):
             Users and their positive items.
         negatives : Tensor of int64, shape (b, n) or (1, n)
             Negative items; one list for all triplets where the first size is 1.
+        keys : Tensor of int64, shape (b,), optional
+            A number per triplet that dropout derives its mask from (`Batch.keys`); without them
+            nothing is dropped. Only training hands them over.
 
         Returns
         -------
@@ -119,15 +148,13 @@ class Backbone(nn.Module, ABC):
             Scores and norms.
         """
         tables = self.represent()
-        user, positive, negative = self._rows(tables, users, positives, negatives)
+        user, positive, negative = self.rows(tables, users, positives, negatives)
         counted = self.regularised(tables)
         if counted is tables:
             norms = _squares(user, positive, negative)
         else:
-            norms = _squares(*self._rows(counted, users, positives, negatives))
-        return TripletOutput(
-            self.match(user, positive[:, None])[:, 0], self.match(user, negative), norms
-        )
+            norms = _squares(*self.rows(counted, users, positives, negatives))
+        return TripletOutput(*self.score(user, positive, negative, keys), norms)
 
     def frozen(self) -> Tables:
         """Return the representations without gradient; made once per state of the weights."""
@@ -149,9 +176,15 @@ class Backbone(nn.Module, ABC):
         tables = self.frozen()
         return tables.users[users], tables.items[items]
 
-    def _rows(
+    @property
+    def device(self) -> torch.device:
+        """Where its weights live."""
+        return next(itertools.chain(self.parameters(), self.buffers())).device
+
+    def rows(
         self, tables: Tables, users: Tensor, positives: Tensor, negatives: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Look up the rows of triplets, shapes as in `forward`: (b, D), (b, D), (b or 1, n, D)."""
         user = self._lookup(tables.users, users)
         # One lookup of both sides leaves one gradient to combine.
         items = self._lookup(tables.items, torch.cat([positives, negatives.flatten()]))

@@ -228,6 +228,11 @@ class TrainingConfig(Strict):
     epochs: int = Field(40, ge=1, description="Epochs of the backbone, warm-up included.")
     warmup: int = Field(5, ge=0, description="dvr: epochs that keep all before the first horizon.")
     batch_size: int = Field(2048, ge=1, description="Triplets B in a global batch.")
+    sampling: Literal["interaction", "user"] = Field(
+        "interaction",
+        description="interaction: each row once an epoch; user: as many draws of any user, then "
+        "of one of their rows, as in LightGCN's code.",
+    )
     lr: float = Field(5e-3, gt=0, le=10, description="Adam learning rate of the backbone.")
     l2: float = Field(
         1e-2, ge=0, description="l2/2 x mean squared norm of the embeddings read (LightGCN's form)."

@@ -11,7 +11,7 @@ import pandas as pd
 __all__ = ["Dataset", "Interactions", "SealedTest", "TrialData"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Interactions:
     """Distinct (user, item) pairs, sorted by user, then item.
 

@@ -22,6 +22,7 @@ from dvr_ray.registry import Registry
 from dvr_ray.rewards import MetricAdapter
 from dvr_ray.seeding import generator
 from dvr_ray.training.learner import Learner
+from dvr_ray.training.pairs import check_name, check_pairs
 from dvr_ray.weightings import WEIGHTINGS, Weighting, WeightingParts
 from dvr_ray.weightings.inputs import DYNAMIC
 
@@ -59,6 +60,7 @@ def check(config: RunConfig, place: str = "run") -> None:
     _params(BACKBONES, config.backbone, f"{place}: backbone")
     _params(NEGATIVES, config.negatives, f"{place}: negatives")
     _params(WEIGHTINGS, config.method, f"{place}: method")
+    check_pairs(config, place)
     parse(config.training.metric, f"{place}: training.metric")
     if config.adapter.reward.lower() != "loss":
         parse(config.adapter.reward, f"{place}: adapter.reward", also=("loss",))
@@ -130,6 +132,7 @@ def build(
 
 def _params(registry: Registry[Any], component: Component, place: str) -> Strict:
     """Check a component's own fields against its ``Params``."""
+    check_name(component.name, registry.names(), f"{place}.name", registry.family)
     found = registry.get(component.name, f"{place}.name")
     model = getattr(found, "Params", None)
     if not (isinstance(model, type) and issubclass(model, Strict)):

@@ -108,7 +108,7 @@ class Evaluator:
             NaN for users without held-out items.
         """
         rows = self._parts[part]
-        device = next(backbone.parameters()).device
+        device = backbone.device
         total = torch.zeros(rows.num_users, dtype=torch.float64)
         own = np.array_split(np.arange(len(rows)), self._collective.size)[self._collective.rank]
         users, items = torch.from_numpy(rows.users[own]), torch.from_numpy(rows.items[own])
@@ -143,7 +143,7 @@ class Evaluator:
         self, backbone: Backbone, users: np.ndarray, depth: int
     ) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yield chunks of users with their top lists (u, depth)."""
-        device = next(backbone.parameters()).device
+        device = backbone.device
         step = max(1, CHUNK_SCORES // self._known.num_items)
         for start in range(0, len(users), step):
             chunk = users[start : start + step]

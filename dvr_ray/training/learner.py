@@ -40,6 +40,8 @@ class Batch:
         Draws for the rows' negatives (`NegativeSampler.draw`), on the model's device.
     begins : bool
         Whether it is the first of its epoch.
+    keys : Tensor of int64, shape (B,)
+        A number per triplet and step, from which dropout derives its masks; on the model's device.
     """
 
     step: int
@@ -48,6 +50,7 @@ class Batch:
     positives: Tensor
     drawn: Tensor
     begins: bool
+    keys: Tensor
 
     def share(self, kept: Tensor | None, collective: Collective) -> tuple[Batch, int]:
         """Return this worker's share of the kept triplets, and how many all workers hold."""
@@ -64,6 +67,7 @@ class Batch:
             self.positives[place],
             drawn,
             self.begins,
+            self.keys[place],
         )
         return share, len(chosen)
 
@@ -89,9 +93,9 @@ class LossRecord:
         self._before: Tensor | None = None
 
     def add(self, rows: Tensor, losses: Tensor) -> None:
-        """Record losses (b,) of distinct rows (b,)."""
-        self._seen[0, rows] += losses.cpu()
-        self._seen[1, rows] += 1
+        """Record losses (b,) of rows (b,), which may repeat."""
+        found = losses.cpu().to(self._seen)
+        self._seen.index_add_(1, rows, torch.stack([found, torch.ones_like(found)]))
 
     def merge(self) -> float:
         """Fold the sums of all workers into the running mean; return the mean loss since then."""
@@ -202,12 +206,16 @@ class Learner:
     ) -> Tensor:
         with torch.no_grad():
             negatives = self._negatives.choose(self.backbone, self._snapshot, own.users, own.drawn)
-        out = self.backbone(own.users, own.positives, negatives.items)
-        losses = self._negatives.losses(out.positive[:, None] - out.negative, negatives)
+        out = self.backbone(own.users, own.positives, negatives.items, own.keys)
+
+        def row_losses(gaps: Tensor) -> Tensor:
+            return self._negatives.losses(gaps, negatives)
+
+        losses = row_losses(out.positive[:, None] - out.negative)
         record.add(own.rows, losses.detach())
         triplets = TripletBatch(
-            own.step, total, own.rows, own.users, own.positives, negatives.items, losses,
-            self.backbone,
+            own.step, total, own.rows, own.users, own.positives, negatives.items, negatives.usable,
+            losses, row_losses, self.backbone,
         )  # fmt: skip
         weights = weigh(triplets)
         fit = losses if weights is None else weights * losses

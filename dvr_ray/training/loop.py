@@ -136,7 +136,8 @@ class Trainer:
         """
         watch = Watch(self._progress)
         training = self.config.training
-        while self._progress.epoch < training.epochs and self._progress.stale < training.patience:
+        epochs = training.epochs if self._replicas.main.backbone.trainable else 1
+        while self._progress.epoch < epochs and self._progress.stale < training.patience:
             started = time.monotonic()
             row = self._period()
             self._progress.seconds += time.monotonic() - started
@@ -205,7 +206,7 @@ class Trainer:
 
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
         """One epoch of the main learner alone; a weighting that learns isn't asked."""
-        batches = self._planner.cut("order", self._progress.epoch)
+        batches = self._planner.order(self._progress.epoch)
         walked = self._planner.walk(batches, self._progress.epoch)
         if phase == "train":
             self.weighting.begin(self._horizon(batches, self._progress.horizon))
@@ -240,7 +241,7 @@ class Trainer:
         self.weighting.begin(horizon)
         self._replicas.open(number)
         for epoch in range(self._progress.epoch, self._progress.epoch + group.epochs):
-            batches = self._planner.cut("order", epoch) if group.whole else group.batches
+            batches = self._planner.order(epoch) if group.whole else group.batches
             counter = epoch if group.whole else number
             walked = self._planner.walk(batches, counter)
             self._replicas.explore(walked, counter, self._record)

@@ -44,7 +44,12 @@ class BackboneOptimiser:
             self._optimisers.append(torch.optim.Adam(self._dense, lr=lr))
 
     def step(self, loss: Tensor) -> None:
-        """Backpropagate this worker's part of the loss and step on the sum over workers."""
+        """Backpropagate this worker's part of the loss and step on the sum over workers.
+
+        Without parameters nothing happens.
+        """
+        if not self._optimisers:
+            return
         for optimiser in self._optimisers:
             optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ from dvr_ray.backbones import Backbone
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import Interactions
 from dvr_ray.negatives import NegativeSampler
-from dvr_ray.seeding import generator
+from dvr_ray.seeding import derive, generator
 from dvr_ray.training.learner import Batch
 
 __all__ = ["Group", "Planner"]
@@ -36,7 +36,7 @@ class Group:
     epochs : int
         Epochs that a mask is held for.
     whole : bool
-        Whether the batches are all rows, walked in a new order in every epoch.
+        Whether the batches are all rows, walked in a new `Planner.order` in every epoch.
     """
 
     batches: list[Tensor]
@@ -69,7 +69,8 @@ class Planner:
         self._seed, self._batch_size = config.seed, config.training.batch_size
         self._epochs, self._horizon = config.training.epochs, config.adapter.horizon
         self._negatives, self._device = negatives, device
-        self._rows = len(train)
+        self._rows, self._sampling = len(train), config.training.sampling
+        self._starts = torch.from_numpy(train.user_offsets)
         self._users = torch.from_numpy(train.users).to(device)
         self._items = torch.from_numpy(train.items).to(device)
 
@@ -77,6 +78,18 @@ class Planner:
         """Cut a random order of all training rows into batches."""
         order = torch.randperm(self._rows, generator=generator(self._seed, purpose, counter))
         return list(torch.split(order, self._batch_size))
+
+    def order(self, epoch: int) -> list[Tensor]:
+        """Draw the batches of an epoch by ``training.sampling``; drawn by user, rows repeat."""
+        if self._sampling == "interaction":
+            return self.cut("order", epoch)
+        numbers = generator(self._seed, "order", epoch)
+        counts = self._starts.diff()
+        active = counts.nonzero()[:, 0]
+        users = active[torch.randint(len(active), (self._rows,), generator=numbers)]
+        share = torch.rand(self._rows, dtype=torch.float64, generator=numbers)
+        rows = self._starts[users] + (share * counts[users]).long()
+        return list(torch.split(rows, self._batch_size))
 
     def groups(self, number: int, epoch: int) -> list[Group]:
         """Cut a partition into one horizon over all rows, or an epoch of short ones.
@@ -118,7 +131,13 @@ class Planner:
                 self._items[rows],
                 drawn.to(self._device),
                 begins=place == 0,
+                keys=self._keys(len(rows), counter, place),
             )
+
+    def _keys(self, count: int, *counters: int) -> Tensor:
+        """Consecutive numbers from a random one: whoever mixes them gets unrelated ones."""
+        first = derive(self._seed, "dropout", *counters) >> 1
+        return torch.arange(first, first + count, device=self._device)
 
     def fixed_negatives(self, backbone: Backbone, rows: Tensor, *counters: int) -> Tensor:
         """Draw one negative per row that stays for a horizon, (r,), by the model of its start.

@@ -81,6 +81,11 @@ EDITS = [
     ("run:", "run:\n  backbone: {dim: 3}", ["small.yaml:3", "backbone.name"]),
     ("run:", "run:\n  backbone: {name: 'os:system'}", ["backbone.name", "os:system"]),
     ("run:", "run:\n  backbone: {name: 'os:'}", ["backbone.name", "os:"]),
+    ("run:", "run:\n  backbone: {name: ease}", ["method.name", "must be bpr", "ease", "dvr"]),
+    (
+        "epochs: 1, warmup: 1}", "sampling: user}\n  adapter: {horizon: {batches: 1}}",
+        ["adapter.horizon.batches", "must be null", "1", "sampling"],
+    ),
     ("run:", "run:\n  negatives: {name: 'this is no:module'}", ["negatives.name", "this is no"]),
     ("run:", "run:\n  method: {name: ''}", ["method", "''"]),
     ("search:", "search:\n  training.lr: {float: [1, .1]}", ["small.yaml:7", "training.lr"]),

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from oracles.backbones import ease
+from oracles.ranking import mean_over_users, ndcg, recall
 from safetensors.torch import load_file
 
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import CheckpointError, RunError
-from dvr_ray.training.run import RunRequest, run
+from dvr_ray.training.run import RunRequest, load_backbone, run
 from dvr_ray.training.stored import finished, read_rows
 
 Make = Callable[..., RunConfig]
@@ -49,7 +52,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "directional": {"adapter__exploration": "directional", "adapter__credit": "scalar"},
     "batches": {"adapter__horizon__batches": 2, "adapter__users": 20, "policy__gate": False},
     "scratch": {"adapter__horizon__start": "scratch", "adapter__reward": "loss"},
+    "lightgcn": {"backbone": {"name": "lightgcn", "dim": 8}, "method__name": "bpr"},
+    "neumf": {"backbone": {"name": "neumf", "dropout": 0.3}, "method__name": "bpr"},
+    "mgcf": {"backbone": {"name": "mgcf", "degree": 4.0}, "method__name": "bpr"},
+    "by user": {"training__sampling": "user"},
     "embeddings": {"encoder__features": ["agreement", "loss", "embeddings", "products"]},
+    "tce": {"method": {"name": "tce", "gradual": 30}},
+    "til-ui": {"method": {"name": "til-ui", "outer": "reward"}},
+    "til-mi": {"method": {"name": "til-mi", "warmup": 1, "every": 2, "clusters": 4}},
 }
 
 
@@ -110,9 +120,34 @@ def test_patience_ends_a_run(small_run: Make, small_data: TrialData, tmp_path: P
     assert result["epoch"] == result["best_epoch"] + 2 < 200
 
 
-def test_training_lowers_the_loss(small_run: Make, small_data: TrialData, tmp_path: Path) -> None:
-    recorder, _ = _train(small_run(method__name="bpr"), small_data, tmp_path)
+@pytest.mark.parametrize("backbone", ["bprmf", "lightgcn", "neumf", "mgcf"])
+def test_training_lowers_the_loss(
+    backbone: str, small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    config = small_run(method__name="bpr", backbone={"name": backbone})
+    recorder, _ = _train(config, small_data, tmp_path)
     assert recorder.rows[-1]["loss"] < 0.8 * recorder.rows[0]["loss"]
+
+
+def test_a_closed_form_backbone_is_measured_after_one_epoch(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    config = small_run(method__name="bpr", backbone={"name": "ease", "l2": 10.0})
+    recorder, result = _train(config, small_data, tmp_path)
+    assert [row["epoch"] for row in recorder.rows] == [1]
+    train, held_out = small_data.train, small_data.selection
+    pairs = list(zip(train.users.tolist(), train.items.tolist(), strict=True))
+    scores = ease(pairs, train.num_users, train.num_items, 10.0)
+    lists = torch.from_numpy(scores).topk(20).indices
+    scores[train.users, train.items] = -np.inf
+    ranked = [np.argsort(-row).tolist() for row in scores]
+    relevant = [held_out.items[held_out.users == u].tolist() for u in range(train.num_users)]
+    for name, measure in (("ndcg@20", ndcg), ("recall@20", recall)):
+        expected = mean_over_users(measure, ranked, relevant, 20)
+        assert result["selection"][name] == pytest.approx(expected, abs=1e-9)
+    best = load_backbone(config, small_data, tmp_path)
+    assert torch.equal(best.item_scores(torch.arange(train.num_users)).topk(20).indices, lists)
+    assert _train(config, small_data, tmp_path)[1] == result
 
 
 def test_every_report_has_the_monitors(
