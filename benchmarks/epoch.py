@@ -173,7 +173,7 @@ def trained(
     learner, record = parts.learner(0), LossRecord(len(data.train), OneProcess())
     if not sparse:
         learner.backbone.rowwise = False
-        learner._optimiser = BackboneOptimiser(learner.backbone, config.training.lr, OneProcess())
+        learner.optimiser = BackboneOptimiser(learner.backbone, config.training.lr, OneProcess())
     for number in range(1, epochs + 1):
         epoch(learner, planner.walk(planner.cut("order", number), number), record)
         if number % 5 == 0:
