@@ -64,18 +64,17 @@ def stack(parts: Parts, number: int) -> Stack:
 
 
 def memory(parts: Parts, record: LossRecord, batches: list[Batch]) -> None:
-    """Print what K replicas add to the resident set, at rest and at the peak of 20 steps."""
-    before = resident("VmRSS")
-    replicas = stack(parts, K)
-    for batch in batches[:5]:
-        replicas.step(batch, [None] * K, [record] * K)
+    """Print what K replicas add to the resident set at the peak of 20 steps."""
     Path("/proc/self/clear_refs").write_text("5")  # starts the peak anew
-    held = resident("VmRSS")
+    before = resident("VmHWM")
+    replicas = stack(parts, K)
     for batch in batches[:20]:
         replicas.step(batch, [None] * K, [record] * K)
+    state = replicas.learners[0].tensors().values()
+    held = K * sum(tensor.nbytes for tensor in state) / 2**20
     print(
-        f"{K} batched replicas hold {held - before:.0f} MiB; a step adds at most "
-        f"{resident('VmHWM') - held:.0f} MiB",
+        f"{K} batched replicas: {held:.0f} MiB of weights and moments; with them "
+        f"{resident('VmHWM') - before:.0f} MiB at the peak of a step",
         flush=True,
     )
 
