@@ -124,12 +124,14 @@ class Planner:
         for place, rows in enumerate(batches):
             numbers = generator(self._seed, "negatives", counter, place)
             drawn = self._negatives.draw(rows, numbers)
+            # Rows are numbered by user: in order, neighbours read the same rows of the tables.
+            ordered, order = rows.sort()
             yield Batch(
                 counter * len(batches) + place,
-                rows,
-                self._users[rows],
-                self._items[rows],
-                drawn.to(self._device),
+                ordered,
+                self._users[ordered],
+                self._items[ordered],
+                (drawn if len(drawn) < len(rows) else drawn[order]).to(self._device),
                 begins=place == 0,
                 keys=self._keys(len(rows), counter, place),
             )
