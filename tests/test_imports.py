@@ -15,7 +15,7 @@ LAYERS = [
     {"config"},
     {"data", "tracking"},
     {"valuation", "metrics"},
-    {"backbones", "negatives", "weightings", "rewards"},
+    {"backbones", "negatives", "weightings", "rewards", "reranking"},
     {"training"},
     {"distributed"},
     {"tuning"},

@@ -191,7 +191,11 @@ class HorizonConfig(Strict):
 class AdapterConfig(Strict):
     """From a metric on validation-reward users to a gradient for the valuator."""
 
-    reward: str = Field("ndcg@20", description="loss, recall@K, ndcg@K.")
+    reward: str = Field(
+        "ndcg@20",
+        description="loss, a metric such as ndcg@20 or sp:gender@20, or a mix such as "
+        "0.7*ndcg@20 + 0.3*gini@20.",
+    )
     credit: Literal["scalar", "user", "user+item"] = Field("user", description="Who is paid.")
     masks: int = Field(4, ge=1, le=256, description="Masks K per horizon.")
     horizon: HorizonConfig = HorizonConfig()
@@ -234,6 +238,9 @@ class TrainingConfig(Strict):
     )
     patience: int = Field(10, ge=1, description="Reports without a better metric before stopping.")
     metric: str = Field("ndcg@20", description="Metric on validation-selection to stop on.")
+    report: tuple[str, ...] = Field(
+        (), description="More metrics to measure, on validation-selection and on test."
+    )
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="Of models; float64 makes W workers equal one to 1e-9."
     )
@@ -259,6 +266,10 @@ class RunConfig(Strict):
     policy: PolicyConfig = PolicyConfig()
     adapter: AdapterConfig = AdapterConfig()
     training: TrainingConfig = TrainingConfig()
+    rerank: Component = Field(
+        Component(name="none"),
+        description="Re-ranks lists for selection and test, not for the reward: mmr, popularity.",
+    )
 
     def data_path(self) -> Path | None:
         """Return the data folder, or None where the source needs none."""

@@ -65,4 +65,6 @@ def _categories(lists: Lists) -> Categories:
 def _shown(lists: Lists, categories: Categories) -> Tensor:
     """Distinct ``list * C + category`` of the lists' items, increasing."""
     places, ids = categories.entries(lists.items.flatten())
-    return torch.unique(places // max(lists.items.shape[1], 1) * categories.number + ids)
+    owners = places // max(lists.items.shape[1], 1)
+    shown: Tensor = torch.unique(owners * categories.number + ids)
+    return shown

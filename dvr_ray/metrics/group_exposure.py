@@ -76,8 +76,8 @@ class ExposureGap(GroupMetric):
         """Take each list out of the exposure of the user's group."""
         groups, lengths = self.groups(lists)[0], lists.lengths()
         left = self.value(counts).repeat(len(lists))
-        kinds = torch.stack([groups, lengths], 1)[groups >= 0].unique(dim=0)
-        for group, length in kinds.tolist():
+        kinds = set(zip(groups.tolist(), lengths.tolist(), strict=True))
+        for group, length in sorted(kind for kind in kinds if kind[0] >= 0):
             own = (groups == group) & (lengths == length)
             left[own] = self._without(lists.rows(own), counts, group, length)
         return self.value(counts) - left

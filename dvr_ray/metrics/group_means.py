@@ -47,7 +47,9 @@ class GroupMeans(GroupMetric):
         """Take each user out of the mean of the own group."""
         groups, number = self.groups(lists)
         own = one_hot(groups.clamp_min(0), number) * (groups >= 0)[:, None]
-        return self.value(counts) - self.value(counts - own[:, :, None] * self._pairs(lists)[:, None])
+        return self.value(counts) - self.value(
+            counts - own[:, :, None] * self._pairs(lists)[:, None]
+        )
 
     def _pairs(self, lists: Lists) -> Tensor:
         """Value and 1 of every user, shape (u, 2)."""

@@ -3,7 +3,7 @@
 * ``ild-category@K``: cosine of multi-hot category vectors. Where every item has one category this
   is DVR's form, the share of pairs of different category. Items without a category are left out.
 * ``ild-embedding@K``: cosine of the backbone's item embeddings. It depends on the model: never
-  compare it across backbones. (ILD may also prefer near duplicates: Ohsaka and Togashi, SIGIR 2023.)
+  compare it across backbones. (ILD may prefer near duplicates: Ohsaka and Togashi, SIGIR 2023.)
 
 The sum over pairs follows from ``|sum x_i|^2 = sum |x_i|^2 + 2 sum_{i<j} <x_i, x_j>`` of unit
 vectors, so no pair is formed. A list with fewer than two items to compare has no value.

@@ -85,9 +85,14 @@ class Lists:
     @classmethod
     def joined(cls, blocks: Sequence[Lists]) -> Lists:
         """Put blocks of the same depth together."""
-        names = ("users", "items", "hits", "relevant", "relevant_items")
-        parts = {name: torch.cat([getattr(block, name) for block in blocks]) for name in names}
-        return replace(blocks[0], **parts)
+        return replace(
+            blocks[0],
+            users=torch.cat([block.users for block in blocks]),
+            items=torch.cat([block.items for block in blocks]),
+            hits=torch.cat([block.hits for block in blocks]),
+            relevant=torch.cat([block.relevant for block in blocks]),
+            relevant_items=torch.cat([block.relevant_items for block in blocks]),
+        )
 
     @classmethod
     def none(cls, catalogue: Catalogue, embeddings: Tensor | None = None) -> Lists:

@@ -5,7 +5,7 @@ A metric is of one of two kinds:
 * `UserMetric`: a value for every user; the metric is their mean. Values of many users, and of many
   workers, merge by sums and reduce the variance of a reward.
 * `AggregateMetric`: counts that add up over blocks of users and over workers, and a value of the
-  counts. What one user's list adds, ``D_u = G(all) - G(all but u's list)``, follows from the counts.
+  counts. What one user's list adds, ``D_u = G(all) - G(all but u's list)``, follows from them.
 
 Lists are cut to K places before a metric sees them. ``eo:gender@20`` names a metric that compares
 groups of users, `GroupMetric`, and the attribute that makes the groups.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dvr_ray.errors import DataError
 from dvr_ray.metrics.catalogue import ATTRIBUTES, Catalogue
-from dvr_ray.metrics.metric import Metric
 
 __all__ = ["check_needs", "lacking"]
 
@@ -18,18 +19,18 @@ SOURCES = {
 }
 
 
-def lacking(metric: Metric, catalogue: Catalogue) -> list[str]:
-    """Return those of a metric's needs that a catalogue doesn't meet."""
-    return [need for need in metric.needs if not catalogue.has(need)]
+def lacking(needs: Sequence[str], catalogue: Catalogue) -> list[str]:
+    """Return those needs of a metric that a catalogue doesn't meet."""
+    return [need for need in needs if not catalogue.has(need)]
 
 
-def check_needs(metric: Metric, name: str, catalogue: Catalogue, place: str) -> None:
+def check_needs(needs: Sequence[str], name: str, catalogue: Catalogue, place: str) -> None:
     """Check that the data have what a metric reads.
 
     Parameters
     ----------
-    metric : Metric
-        The metric.
+    needs : sequence of str
+        Of a metric or a re-ranker.
     name : str
         As the user wrote it.
     catalogue : Catalogue
@@ -42,7 +43,7 @@ def check_needs(metric: Metric, name: str, catalogue: Catalogue, place: str) -> 
     DataError
         Naming what is missing and the importer's option that brings it.
     """
-    for need in lacking(metric, catalogue):
+    for need in lacking(needs, catalogue):
         mend = f"it comes with {SOURCES[need]}" if need in SOURCES else f"give the {need}"
         if need not in ATTRIBUTES:
             rule = f"{name} needs the items' {need}, the data have none"

@@ -123,7 +123,7 @@ def _numbered(
 
 
 def _check_arguments(metric: Metric, name: str, catalogue: Catalogue, embeddings: bool) -> None:
-    without = lacking(metric, catalogue)
+    without = lacking(metric.needs, catalogue)
     if "embeddings" in metric.needs and not embeddings:
         without.append("embeddings")
     if without:

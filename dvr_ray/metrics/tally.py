@@ -61,7 +61,7 @@ class Tally:
 
     def per_user(self, name: str) -> Tensor:
         """Values of a per-user metric, shape (U,); NaN where a user has none."""
-        values, there = self._values[name]
+        values, there = self._values[name].unbind()
         return values.where(there > 0, torch.nan)
 
     def counts(self, name: str) -> Tensor:
