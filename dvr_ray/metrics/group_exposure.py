@@ -20,7 +20,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from dvr_ray.metrics.exposure import over_items, recommended
+from dvr_ray.metrics.exposure import over_items
 from dvr_ray.metrics.lists import Lists
 from dvr_ray.metrics.metric import METRICS, GroupMetric
 
@@ -54,11 +54,11 @@ class ExposureGap(GroupMetric):
 
     def group_counts(self, lists: Lists, groups: Tensor, number: int) -> Tensor:
         """``n_g(v)`` and, last, the number of users: shape (G, I + 1)."""
-        rows = []
-        for group in range(number):
-            own = groups == group
-            rows.append(torch.cat([recommended(lists.rows(own)), own.sum()[None]]))
-        return torch.stack(rows).double()
+        items = lists.catalogue.num_items or 0
+        keys = (groups[:, None] * items + lists.items)[lists.items >= 0]
+        times = torch.bincount(keys, minlength=number * items).view(number, items)
+        users = torch.bincount(groups, minlength=number)
+        return torch.cat([times, users[:, None]], 1).double()
 
     def value(self, counts: Tensor) -> Tensor:
         """Sum of the items' parts."""

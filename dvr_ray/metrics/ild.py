@@ -28,6 +28,7 @@ class IldCategory(UserMetric):
     higher_is_better = True
     source = "Ziegler et al. (WWW 2005), eq. 1; cosine of multi-hot categories"
     needs = ("category",)
+    least = 2
 
     def per_user(self, lists: Lists) -> Tensor:
         """Add up unit vectors by list and category, and square."""
@@ -52,6 +53,7 @@ class IldEmbedding(UserMetric):
     higher_is_better = True
     source = "Ziegler et al. (WWW 2005), eq. 1; cosine of embeddings"
     needs = ("embeddings",)
+    least = 2
 
     def per_user(self, lists: Lists) -> Tensor:
         """Add up unit vectors by list, and square."""

@@ -45,9 +45,12 @@ class Metric(ABC):
         ``popularity``, ``category``, ``gender``, ``age``, ``embeddings``.
     kind : str
         ``per user`` or ``aggregate``.
+    least : int
+        Smallest K that makes sense.
     """
 
     higher_is_better: bool
+    least: int = 1
     source: str = ""
     needs: tuple[str, ...] = ()
     kind: str
@@ -165,7 +168,7 @@ class GroupMetric(AggregateMetric):
     def groups(self, lists: Lists) -> tuple[Tensor, int]:
         """Group of every list's user, shape (u,), -1 for unknown; and the number G of groups."""
         codes = lists.catalogue.groups[self.attribute]
-        return codes[lists.users], int(codes.max()) + 1
+        return codes[lists.users], max(int(codes.max()) + 1, 1)
 
     def counts(self, lists: Lists) -> Tensor:
         """Count by the users' own groups."""
@@ -199,8 +202,8 @@ def parse(name: str, place: str = "metric", *, also: Sequence[str] = ()) -> Metr
     base, at, cutoff = name.strip().partition("@")
     stem, attribute = _split(base)
     if stem not in METRICS.names() and ":" not in stem:
-        listing = [f"{each}@K" for each in METRICS.names()] + list(also)
-        raise ConfigError(place, f"unknown metric {name!r}", nearest(f"{stem}@K", listing))
+        known = nearest(stem, [*METRICS.names(), *also])
+        raise ConfigError(place, f"unknown metric {name!r}", f"{known} (with a cutoff: NAME@20)")
     if not at or not cutoff.isdecimal() or int(cutoff) < 1:
         raise ConfigError(
             place, f"a cutoff >= 1 must follow {base}@, got {name!r}", f"write {base}@20"
@@ -210,6 +213,9 @@ def parse(name: str, place: str = "metric", *, also: Sequence[str] = ()) -> Metr
         raise ConfigError(
             place, f"{stem!r} is no metric", "derive it from dvr_ray.metrics.UserMetric"
         )
+    if int(cutoff) < found.least:
+        rule = f"{stem} needs a cutoff >= {found.least}, got {name!r}"
+        raise ConfigError(place, rule, f"write {stem}@20")
     if not issubclass(found, GroupMetric):
         if attribute:
             raise ConfigError(

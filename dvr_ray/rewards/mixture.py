@@ -63,6 +63,8 @@ def parse_reward(text: str, place: str = "adapter.reward") -> tuple[RewardPart, 
     ConfigError
         If a weight isn't a number above 0, a name is unknown, or a part comes twice.
     """
+    if not all(each.strip() for each in text.split("+")):
+        raise ConfigError(place, f"a part of the reward is empty, got {text!r}", "name a metric")
     # A plus within a number, as in 1e+2, joins nothing.
     parts = [_part(each.strip(), place) for each in re.split(r"(?<!\de)\+", text)]
     names = [part.name for part in parts]
