@@ -192,9 +192,7 @@ class AdapterConfig(Strict):
     """From a metric on validation-reward users to a gradient for the valuator."""
 
     reward: str = Field(
-        "ndcg@20",
-        description="loss, a metric such as ndcg@20 or sp:gender@20, or a mix such as "
-        "0.7*ndcg@20 + 0.3*gini@20.",
+        "ndcg@20", description="loss, sp:gender@20 etc., or a mix: 0.7*ndcg@20 + 0.3*gini@20."
     )
     credit: Literal["scalar", "user", "user+item"] = Field("user", description="Who is paid.")
     masks: int = Field(4, ge=1, le=256, description="Masks K per horizon.")

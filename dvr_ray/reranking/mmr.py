@@ -57,8 +57,7 @@ class _Similarity:
         assert categories is not None, "needs are checked before"
         self._shape, self._number = items.shape, categories.number
         self._places, self._ids = categories.entries(items.flatten())
-        sizes = categories.counts(items).double()
-        self._unit = torch.where(sizes > 0, sizes.rsqrt(), 0.0)
+        self._sizes = categories.counts(items).double()
         self._rows = self._places // items.shape[1]
 
     def to(self, chosen: Tensor) -> Tensor:
@@ -70,4 +69,5 @@ class _Similarity:
         marked[self._rows[own], self._ids[own]] = 1
         common = torch.zeros(users * pool, dtype=torch.float64)
         common.index_add_(0, self._places, marked[self._rows, self._ids])
-        return common.view(users, pool) * self._unit * self._unit[rows, chosen][:, None]
+        sizes = self._sizes * self._sizes[rows, chosen][:, None]
+        return common.view(users, pool) / sizes.clamp_min(1).sqrt()

@@ -33,6 +33,7 @@ def best_items(scores: Tensor, depth: int) -> tuple[Tensor, Tensor]:
     looked at once more, in full.
     """
     found, items = scores.topk(min(depth + 1, scores.shape[1]))
+    unordered = False
     if found.shape[1] > depth:
         last = found[:, depth - 1]
         cut = ((last == found[:, depth]) & (last > -torch.inf)).nonzero()[:, 0]
@@ -40,7 +41,8 @@ def best_items(scores: Tensor, depth: int) -> tuple[Tensor, Tensor]:
         if len(cut):
             items[cut] = _lowest_of_ties(scores[cut], last[cut], depth)
             found[cut] = scores[cut[:, None], items[cut]]
-    if bool((found[:, 1:] == found[:, :-1]).any()):
+            unordered = True
+    if unordered or bool((found[:, 1:] == found[:, :-1]).any()):
         items, order = items.sort(1)
         found, again = found.gather(1, order).sort(stable=True, dim=1, descending=True)
         items = items.gather(1, again)
