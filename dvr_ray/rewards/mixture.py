@@ -22,6 +22,7 @@ __all__ = ["LOSS", "Mixture", "RewardPart", "parse_reward"]
 
 LOSS = "loss"
 DECAY = 0.9
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,10 @@ class Mixture:
         squares = moved.square().sum((0, 2)) / number
         kept = torch.where(self._squares > 0, DECAY, 0.0)
         self._squares = kept * self._squares + (1 - kept) * squares
-        scale = self._weights / self._squares.sqrt().clamp_min(1e-12)
+        size = self._squares.sqrt()
+        # What no mask moves but by rounding has no say.
+        told = size > ROUNDING * filled.abs().amax((0, 2))
+        scale = torch.where(told, self._weights / size, 0.0)
         mixed = (filled * scale[:, None]).sum(1)
         return mixed.where(~lacking.all(0), torch.nan)
 

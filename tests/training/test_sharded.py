@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.collective import TorchCollective
+from dvr_ray.training import evaluation
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Silent
 
@@ -27,7 +29,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "adapter.credit": "user+item",
         "policy.entropy": 0.1,
     },
-    "minmax loss": {"policy.normalisation": "minmax", "adapter.reward": "loss"},
+    "minmax mix": {
+        "policy.normalisation": "minmax",
+        # Held-out loss, values of users, differences, parts of items: each is merged in its own way.
+        "adapter.reward": "loss + ild-embedding@20 + 0.5*eo:gender@20 + 0.5*sp:gender@20",
+        "training.report": ["gini@20", "tv:age@20"],
+        "rerank": {"name": "popularity", "weight": 0.1},
+    },
 }
 
 
@@ -37,6 +45,12 @@ def train_all(collective: Collective | None = None) -> list[dict[str, torch.Tens
     About 5 batches an epoch and 14 epochs: more than 50 steps of the backbone.
     """
     group = collective or TorchCollective()
+    # Small blocks, so that every worker has users to rank for.
+    with patch.object(evaluation, "BLOCK_USERS", 16):
+        return _train_all(group)
+
+
+def _train_all(group: Collective) -> list[dict[str, torch.Tensor]]:
     found = []
     for variant in VARIANTS.values():
         config = apply(RunConfig(), SMALL | {"training.epochs": 14} | variant)
