@@ -174,9 +174,7 @@ def _tv(case: Case) -> float:
     gaps = []
     for one, other in combinations(_members(case), 2):
         a, b = _times(case, one), _times(case, other)
-        gaps.append(
-            sum(abs(a[i] / sum(a) - b[i] / sum(b)) for i in range(case.items)) / 2
-        )
+        gaps.append(sum(abs(a[i] / sum(a) - b[i] / sum(b)) for i in range(case.items)) / 2)
     return sum(gaps) / len(gaps) if gaps else 0.0
 
 

@@ -32,7 +32,9 @@ def _cosine(a: set[str], b: set[str]) -> float:
     return len(a & b) / math.sqrt(len(a) * len(b)) if a and b else 0.0
 
 
-def _mmr(pool: list[int], scores: list[float], kinds: list[set[str]], w: float, k: int) -> list[int]:
+def _mmr(
+    pool: list[int], scores: list[float], kinds: list[set[str]], w: float, k: int
+) -> list[int]:
     there = [(i, s) for i, s in zip(pool, scores, strict=True) if i >= 0]
     low, high = min(s for _, s in there), max(s for _, s in there)
     chosen: list[int] = []

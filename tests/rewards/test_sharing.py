@@ -38,7 +38,9 @@ def _lists(mask: Tensor) -> Lists:
     for row, kept in enumerate(mask.tolist()):
         pull[:, ITEMS[row]] += kept * 0.6
         pull[USERS[row], (ITEMS[row] + 1) % 4] += kept
-    items = torch.tensor([sorted(range(4), key=lambda i: (-row[i], i))[:2] for row in pull.tolist()])
+    items = torch.tensor(
+        [sorted(range(4), key=lambda i: (-row[i], i))[:2] for row in pull.tolist()]
+    )
     return Lists.of(np.arange(3), items, HELD, CATALOGUE)
 
 
