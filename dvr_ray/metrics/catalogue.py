@@ -134,7 +134,7 @@ class Catalogue:
 
 
 def group_codes(values: Sequence[object] | np.ndarray | pd.Series) -> Tensor:
-    """Number groups in the order of their names; "unknown" and gaps get -1.
+    """Return the number of each user's group, in the order of names; -1 for "unknown" and gaps.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ SHUFFLES = 100
 
 
 def permutation_null(metric: GroupMetric, lists: Lists, shuffles: int = SHUFFLES) -> float:
-    """Mean of the metric when the groups are shuffled among the users, from a fixed seed.
+    """Return the metric's mean when groups are shuffled among the users, from a fixed seed.
 
     A gap of this size says nothing about the groups: it is what their sizes and the number of
     lists make.
@@ -40,7 +40,7 @@ def permutation_null(metric: GroupMetric, lists: Lists, shuffles: int = SHUFFLES
 
 
 def sampling_error(metric: GroupMetric, lists: Lists, counts: Tensor) -> float:
-    """Jackknife estimate of the metric's standard error over users.
+    """Return the jackknife's estimate of the metric's standard error over users.
 
     ``sqrt((n - 1) / n sum_u (D_u - mean D)^2)`` with the differences D_u of the n users whose group
     is known (Efron, 1982). Approximate where the metric has kinks, as at a gap near 0.

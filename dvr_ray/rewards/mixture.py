@@ -50,7 +50,7 @@ class RewardPart:
 
 
 def parse_reward(text: str, place: str = "adapter.reward") -> tuple[RewardPart, ...]:
-    """Read a reward: parts joined by ``+``, each a name or ``weight*name``.
+    """Return the parts of a reward: joined by ``+``, each a name or ``weight*name``.
 
     Parameters
     ----------

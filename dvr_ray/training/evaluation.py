@@ -144,7 +144,7 @@ class Evaluator:
         users: np.ndarray | None = None,
         table: Tensor | None = None,
     ) -> Lists:
-        """Rank for this worker's share of the users of a part.
+        """Return the lists of this worker's share of the users of a part.
 
         Parameters
         ----------

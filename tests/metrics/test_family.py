@@ -1,4 +1,4 @@
-"""Every metric against its definition in loops, and what a user's list adds against leaving it out."""
+"""Every metric against its definition in loops, and what a list adds against leaving it out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 from metric_cases import drawn, every_name, lists_of, oracle_case
 from oracles import lists as oracles
 

@@ -31,7 +31,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "minmax mix": {
         "policy.normalisation": "minmax",
-        # Held-out loss, values of users, differences, parts of items: each is merged in its own way.
+        # Loss, values of users, differences, parts of items: each is merged in its own way.
         "adapter.reward": "loss + ild-embedding@20 + 0.5*eo:gender@20 + 0.5*sp:gender@20",
         "training.report": ["gini@20", "tv:age@20"],
         "rerank": {"name": "popularity", "weight": 0.1},
