@@ -29,6 +29,7 @@ class Gini(AggregateMetric):
     higher_is_better = False
     source = "RecBole's GiniIndex, n the whole catalogue"
     needs = ("catalogue",)
+    exposure = True
 
     def counts(self, lists: Lists) -> Tensor:
         """Count lists per item, shape (I,)."""
@@ -48,15 +49,6 @@ class Gini(AggregateMetric):
         change = over_items(lists, (number - 2 * less).double()) - lengths - 2 * ties
         total = (number * (counts.sum() - lengths)).clamp_min(1)
         return self.value(counts) - (self._numerator(counts) + change) / total
-
-    def item_parts(self, counts: Tensor) -> Tensor:
-        """Return the summand of each item; those that tie share theirs."""
-        ordered = counts.sort().values
-        less = torch.searchsorted(ordered, counts)
-        up_to = torch.searchsorted(ordered, counts, right=True)
-        # Twice the mean place of a tie, less n + 1.
-        place = (less + up_to - len(counts)).double()
-        return place * counts / (len(counts) * counts.sum()).clamp_min(1)
 
     @staticmethod
     def _numerator(counts: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ class ExposureGap(GroupMetric):
     """A gap made of items; the counts of a group are ``n_g``, shape (I,), and its users."""
 
     needs = ("catalogue",)
+    exposure = True
 
     @abstractmethod
     def rates(self, times: Tensor, users: Tensor, shown: Tensor) -> Tensor:
@@ -61,16 +62,10 @@ class ExposureGap(GroupMetric):
         return torch.cat([times, users[:, None]], 1).double()
 
     def value(self, counts: Tensor) -> Tensor:
-        """Sum of the items' parts."""
-        return self.item_parts(counts).sum()
-
-    def item_parts(self, counts: Tensor) -> Tensor:
-        """Return the item's gap over the divisor, mean over pairs of groups."""
+        """Mean over pairs of groups of the sum of the items' gaps over its divisor."""
         pairs = list(combinations(self._there(counts), 2))
-        parts = counts.new_zeros(counts.shape[1] - 1)
-        for one, other in pairs:
-            parts += self._pair(counts[one], counts[other])
-        return parts / max(len(pairs), 1)
+        gaps = [self._pair(counts[one], counts[other]) for one, other in pairs]
+        return torch.stack(gaps).mean() if gaps else counts.new_zeros(())
 
     def differences(self, lists: Lists, counts: Tensor) -> Tensor:
         """Take each list out of the exposure of the user's group."""
@@ -89,13 +84,13 @@ class ExposureGap(GroupMetric):
     def _pair(self, one: Tensor, other: Tensor) -> Tensor:
         rates = [self.rates(row[:-1], row[-1], row[:-1].sum()) for row in (one, other)]
         either = (one[:-1] + other[:-1] > 0).sum()
-        return self.gaps(*rates) / self.size(either)
+        return self.gaps(*rates).sum() / self.size(either)
 
     def _without(self, lists: Lists, counts: Tensor, group: int, length: int) -> Tensor:
         """Value without each of some lists of one group and length, shape (u,)."""
         there = self._there(counts)
         others = [g for g in there if g != group]
-        rest = [self._pair(counts[g], counts[h]).sum() for g, h in combinations(others, 2)]
+        rest = [self._pair(counts[g], counts[h]) for g, h in combinations(others, 2)]
         total = torch.zeros(len(lists), dtype=torch.float64) + sum(rest)
         number = len(rest)
         times, users = counts[group, :-1], counts[group, -1] - 1

@@ -18,6 +18,7 @@ class ItemCoverage(AggregateMetric):
     higher_is_better = True
     source = "Ge et al. (RecSys 2010), section 2.1"
     needs = ("catalogue",)
+    exposure = True
 
     def counts(self, lists: Lists) -> Tensor:
         """Count lists per item, shape (I,)."""
@@ -30,7 +31,3 @@ class ItemCoverage(AggregateMetric):
     def differences(self, lists: Lists, counts: Tensor) -> Tensor:
         """Count the items that no other list holds."""
         return over_items(lists, (counts == 1).double()) / len(counts)
-
-    def item_parts(self, counts: Tensor) -> Tensor:
-        """1 / I for each recommended item."""
-        return (counts > 0).double() / len(counts)

@@ -81,9 +81,17 @@ class UserMetric(Metric):
 
 
 class AggregateMetric(Metric):
-    """A metric of all lists together."""
+    """A metric of all lists together.
+
+    Attributes
+    ----------
+    exposure : bool
+        Whether it is made of how often items are recommended, so that credit of items goes by who
+        is recommended them.
+    """
 
     kind = "aggregate"
+    exposure: bool = False
 
     @abstractmethod
     def counts(self, lists: Lists) -> Tensor:
@@ -120,13 +128,6 @@ class AggregateMetric(Metric):
         Tensor, shape (u,), float64
             ``G(all) - G(all but u's list)``.
         """
-
-    def item_parts(self, counts: Tensor) -> Tensor | None:
-        """Return each item's part of the value, shape (I,); they sum to it.
-
-        None, as here, for a metric that isn't made of items.
-        """
-        return None
 
 
 class GroupMetric(AggregateMetric):

@@ -245,7 +245,7 @@ class Trainer:
         horizon = self._horizon(group.batches, number)
         self.weighting.begin(horizon)
         self._replicas.open(number)
-        self._meter.begin(self._replicas.main.backbone, number)
+        self.weighting.parts.adapter.hold(self._meter.begin(self._replicas.main.backbone, number))
         for epoch in range(self._progress.epoch, self._progress.epoch + group.epochs):
             batches = self._planner.cut("order", epoch) if group.whole else group.batches
             plan = self._planner.epoch(batches, epoch if group.whole else number)

@@ -12,11 +12,9 @@ from dvr_ray.backbones import Backbone
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.metrics import AggregateMetric, Lists, Tally
-from dvr_ray.metrics.exposure import recommended
 from dvr_ray.metrics.tally import depth_of, wants_embeddings
 from dvr_ray.negatives.uniform import Uniform, UniformParams
 from dvr_ray.rewards.mixture import Mixture, RewardPart, parse_reward
-from dvr_ray.rewards.sharing import Holders, item_shares, scattered
 from dvr_ray.seeding import generator, numpy_generator
 from dvr_ray.training.evaluation import Evaluator, mean_per_user
 
@@ -26,8 +24,8 @@ __all__ = ["RewardMeter"]
 class RewardMeter:
     """Per-user reward, oriented so that more is better.
 
-    Of an aggregate metric, a user's reward is the share that `dvr_ray.rewards.sharing` gives; with
-    scalar credit, which sums over users, it is the metric over the number of users.
+    Of an aggregate metric G, a user earns ``D_u = G(all) - G(all but u's list)``; with scalar
+    credit, which sums over users, G over the number of users.
 
     Parameters
     ----------
@@ -52,10 +50,9 @@ class RewardMeter:
         self._candidates = np.flatnonzero(data.reward.user_counts)
         self._negatives = _held_out_negatives(config.seed, data)
         self._users: np.ndarray | None = None
-        self._holders: dict[str, Holders] = {}
         self.latest: dict[str, float] = {}
 
-    def begin(self, common: Backbone, horizon: int) -> None:
+    def begin(self, common: Backbone, horizon: int) -> Tensor | None:
         """Open a horizon: draw its users, and see what the common model recommends to them.
 
         Parameters
@@ -64,24 +61,23 @@ class RewardMeter:
             The model from which the masks' replicas start, before any of them trains.
         horizon : int
             Number of the horizon.
+
+        Returns
+        -------
+        Tensor of int64, shape (U, K), or None
+            Lists that the credit of items goes by, -1 for no item; None: by held-out items.
         """
         self._users = self._drawn(horizon)
-        paid = {} if self._config.adapter.credit == "scalar" else self._metrics
-        # Counts of no list tell which metrics are made of items.
-        none = Lists.none(self._evaluator.catalogue)
-        made = {
-            name: metric
-            for name, metric in paid.items()
-            if isinstance(metric, AggregateMetric)
-            and metric.item_parts(metric.counts(none)) is not None
-        }
-        self._holders = {}
-        if made:
-            lists = self._lists(common, depth_of(made.values()))
-            for name, metric in made.items():
-                cut = lists.first(metric.cutoff)
-                counts = self._evaluator.collective.sum_(recommended(cut))
-                self._holders[name] = Holders(cut, counts, len(self._measured))
+        exposed = [
+            m for m in self._metrics.values() if isinstance(m, AggregateMetric) and m.exposure
+        ]
+        if not exposed or self._config.adapter.credit != "user+item":
+            return None
+        lists = self._lists(common, depth_of(exposed))
+        # One more than the item, so that zeros of other workers add nothing.
+        filled = torch.zeros(lists.catalogue.num_users, lists.items.shape[1], dtype=torch.int64)
+        filled[lists.users] = lists.items + 1
+        return self._evaluator.collective.sum_(filled) - 1
 
     def measure(self, backbones: Sequence[Backbone]) -> Tensor:
         """Reward of every user under every mask.
@@ -138,17 +134,10 @@ class RewardMeter:
         if self._config.adapter.credit == "scalar":
             value = float(part.metric.value(counts)) / max(len(self._measured), 1)
             return self._only(torch.full((lists.catalogue.num_users,), value, dtype=torch.float64))
-        return self._shares(part.name, part.metric, lists, counts)
-
-    def _shares(self, name: str, metric: AggregateMetric, lists: Lists, counts: Tensor) -> Tensor:
-        parts = metric.item_parts(counts)
-        if parts is None:
-            users, earned = lists.users, metric.differences(lists.first(metric.cutoff), counts)
-        else:
-            users = self._holders[name].lists.users
-            earned = item_shares(parts, self._holders[name])
-        filled = scattered(earned, users, lists.catalogue.num_users)
-        return self._only(self._evaluator.collective.sum_(filled))
+        cut = lists.first(part.metric.cutoff)
+        earned = torch.zeros(lists.catalogue.num_users, dtype=torch.float64)
+        earned[cut.users] = part.metric.differences(cut, counts)
+        return self._only(self._evaluator.collective.sum_(earned))
 
     def _lists(self, backbone: Backbone, depth: int, table: Tensor | None = None) -> Lists:
         return self._evaluator.lists(backbone, "reward", depth, self._users, table)

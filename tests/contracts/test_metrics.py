@@ -97,13 +97,6 @@ def differences_are_what_leaving_a_list_out_changes(metric: Metric) -> None:
         torch.testing.assert_close(found[user], expected, rtol=0, atol=1e-12)
 
 
-def parts_of_items_are_the_whole(metric: Metric) -> None:
-    if isinstance(metric, AggregateMetric):
-        counts = metric.counts(lists(6).first(metric.cutoff))
-        parts = metric.item_parts(counts)
-        assert parts is None or float((parts.sum() - metric.value(counts)).abs()) < 1e-12
-
-
 CONTRACT = [
     it_says_what_it_is,
     values_are_finite,
@@ -111,7 +104,6 @@ CONTRACT = [
     shards_merge_by_sums,
     perfect_lists_are_best,
     differences_are_what_leaving_a_list_out_changes,
-    parts_of_items_are_the_whole,
 ]
 
 
@@ -173,9 +165,6 @@ class BrokenAggregate(AggregateMetric):
         there = lists.items >= 0
         return (alone[lists.items.clamp_min(0)] & there).sum(1).double() / ITEMS
 
-    def item_parts(self, counts: Tensor) -> Tensor:
-        return (counts > (self.fault == "some parts")).double() / ITEMS
-
 
 BROKEN: list[tuple[type[Metric], str, Callable[[Metric], None]]] = [
     (BrokenAggregate, "no source", it_says_what_it_is),
@@ -184,7 +173,6 @@ BROKEN: list[tuple[type[Metric], str, Callable[[Metric], None]]] = [
     (BrokenUser, "by the block's best", shards_merge_by_sums),
     (BrokenUser, "misses", perfect_lists_are_best),
     (BrokenAggregate, "held by two", differences_are_what_leaving_a_list_out_changes),
-    (BrokenAggregate, "some parts", parts_of_items_are_the_whole),
 ]
 
 

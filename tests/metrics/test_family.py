@@ -78,21 +78,6 @@ def test_differences_equal_leaving_the_list_out(name: str, case: oracles.Case) -
         assert float(found[user]) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", AGGREGATE)
-@settings(deadline=None, max_examples=10)
-@given(case=drawn())
-def test_parts_of_items_sum_to_the_value(name: str, case: oracles.Case) -> None:
-    metric = parse(f"{name}@{case.cutoff}")
-    assert isinstance(metric, AggregateMetric)
-    lists = lists_of(case)
-    counts = metric.counts(lists)
-    parts = metric.item_parts(counts)
-    assert (parts is None) == (_stem(name) in {"eo", "usermad"})
-    if parts is not None:
-        assert parts.shape == (case.items,)
-        assert float(parts.sum()) == pytest.approx(float(metric.value(counts)), abs=1e-12)
-
-
 def test_single_categories_make_ild_the_share_of_different_pairs() -> None:
     """DVR's form: of the pairs of (a, b, a), two of three differ."""
     found = score(

@@ -83,6 +83,32 @@ def test_every_metric_is_a_reward(
             assert meter.latest[name] <= 0
 
 
+@pytest.mark.parametrize(
+    ("reward", "credit", "exposed"),
+    [
+        ("gini@5", "user+item", True), ("ndcg@5 + sp:gender@5", "user+item", True),
+        ("gini@5", "user", False), ("eo:gender@5", "user+item", False),
+    ],
+)  # fmt: skip
+def test_items_are_paid_by_the_lists_of_the_common_model(
+    reward: str,
+    credit: str,
+    exposed: bool,
+    small_run: Callable[..., RunConfig],
+    small_data: TrialData,
+) -> None:
+    config = small_run(adapter__reward=reward, adapter__credit=credit)
+    backbone = build(config, small_data, OneProcess(), CPU).learner(0).backbone
+    found = _meter(config, small_data).begin(backbone, 0)
+    assert (found is not None) == exposed
+    if found is not None:
+        users = np.flatnonzero(small_data.reward.user_counts)
+        evaluator = Evaluator([small_data.train], {}, OneProcess())
+        expected = evaluator.top_items(backbone, users, 5)
+        assert found[users].tolist() == expected.tolist()
+        assert int((found >= 0).any(1).sum()) == len(users)
+
+
 def test_a_mix_resumes_where_it_was(
     small_run: Callable[..., RunConfig], small_data: TrialData, tmp_path: Path
 ) -> None:

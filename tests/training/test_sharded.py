@@ -33,6 +33,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "policy.normalisation": "minmax",
         # Loss, values of users, differences, parts of items: each is merged in its own way.
         "adapter.reward": "loss + ild-embedding@20 + 0.5*eo:gender@20 + 0.5*sp:gender@20",
+        "adapter.credit": "user+item",
         "training.report": ["gini@20", "tv:age@20"],
         "rerank": {"name": "popularity", "weight": 0.1},
     },
