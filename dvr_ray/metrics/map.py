@@ -21,7 +21,7 @@ class Map(UserMetric):
     """Mean average precision."""
 
     higher_is_better = True
-    source = "Manning et al. (2008), section 8.4; denominator min(|T|, K), as RecBole's"
+    source = "Manning et al. (2008), section 8.4; denominator as RecBole's"
 
     def per_user(self, lists: Lists) -> Tensor:
         """Average the precision at every hit."""

@@ -20,7 +20,7 @@ class Ndcg(UserMetric):
     """Normalised discounted cumulative gain."""
 
     higher_is_better = True
-    source = "Järvelin and Kekäläinen (TOIS 2002); ideal list of min(|T|, K) hits"
+    source = "Järvelin and Kekäläinen (TOIS 2002); ideal list cut to K"
 
     def per_user(self, lists: Lists) -> Tensor:
         """Discount hits by rank."""
