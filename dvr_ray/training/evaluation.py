@@ -27,7 +27,7 @@ from dvr_ray.training.ranking import best_items
 __all__ = ["Evaluator", "mean_per_user"]
 
 BLOCK_SCORES = 1 << 24
-BLOCK_USERS = 256
+BLOCK_USERS = 512
 
 
 class Evaluator:
