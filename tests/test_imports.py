@@ -16,7 +16,7 @@ LAYERS = [
     {"data", "tracking"},
     {"valuation", "metrics"},
     {"backbones"},
-    {"negatives", "weightings", "rewards"},
+    {"negatives", "weightings", "rewards", "reranking"},
     {"training"},
     {"distributed"},
     {"tuning"},

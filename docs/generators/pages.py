@@ -10,7 +10,13 @@ from dvr_ray.config.space import Distribution, SearchSpace, TuneConfig
 from generators.api import MODULES, module_page
 from generators.commands import command_pages
 from generators.fields import field_rows, model_tables, table
-from generators.parts import component_tables, feature_table, metric_table, source_table
+from generators.parts import (
+    component_tables,
+    feature_table,
+    metric_definitions,
+    metric_table,
+    source_table,
+)
 
 __all__ = ["GENERATED", "expand"]
 
@@ -30,8 +36,10 @@ GENERATED: dict[str, Callable[[], str]] = {
     "components backbone": lambda: component_tables("backbone"),
     "components negatives": lambda: component_tables("negatives"),
     "components method": lambda: component_tables("method"),
+    "components rerank": lambda: component_tables("rerank"),
     "sources": source_table,
     "metrics": metric_table,
+    "metric definitions": metric_definitions,
     "features": feature_table,
     "commands": command_pages,
     "api": lambda: "\n\n".join(module_page(name) for name in MODULES),

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from dvr_ray.backbones import BACKBONES
 from dvr_ray.data.features import FEATURES
 from dvr_ray.data.sources import SOURCES
-from dvr_ray.metrics import METRICS
+from dvr_ray.metrics import METRICS, GroupMetric
 from dvr_ray.negatives import NEGATIVES
 from dvr_ray.registry import Registry
+from dvr_ray.reranking import RERANKING
 from dvr_ray.weightings import WEIGHTINGS
 from generators.fields import model_tables, table
 
-__all__ = ["COMPONENTS", "component_tables", "feature_table", "metric_table", "source_table"]
+__all__ = [
+    "COMPONENTS",
+    "component_tables",
+    "feature_table",
+    "metric_definitions",
+    "metric_table",
+    "source_table",
+]
 
 COMPONENTS: dict[str, Registry[Any]] = {
     "backbone": BACKBONES,
     "negatives": NEGATIVES,
     "method": WEIGHTINGS,
+    "rerank": RERANKING,
 }
 
 
@@ -39,13 +49,28 @@ def source_table() -> str:
 
 
 def metric_table() -> str:
-    """Return the registered metrics with their direction."""
+    """Return the registered metrics with their direction, kind, needs and source."""
     rows = []
     for name in METRICS.names():
         cls = METRICS.get(name)
         better = "higher" if cls.higher_is_better else "lower"
-        rows.append([f"`{name}@K`", better, _first(cls), _module_summary(cls)])
-    return table(["name", "better", "what it is", "definition"], rows)
+        grouped = issubclass(cls, GroupMetric)
+        needs = [*(need for need in cls.needs if need != "catalogue")]
+        needs += ["the attribute"] if grouped else []
+        shown = f"`{name}:gender@K`, `{name}:age@K`" if grouped else f"`{name}@K`"
+        rows.append([shown, better, cls.kind, _first(cls), ", ".join(needs) or "-", cls.source])
+    return table(["name", "better", "kind", "what it is", "needs", "source"], rows)
+
+
+def metric_definitions() -> str:
+    """Return what the metrics' modules say: definition, choices, when not to be trusted."""
+    modules = dict.fromkeys(METRICS.get(name).__module__ for name in METRICS.names())
+    parts = []
+    for module in modules:
+        names = [name for name in METRICS.names() if METRICS.get(name).__module__ == module]
+        text = (sys.modules[module].__doc__ or "").strip().replace("``", "`")
+        parts.append(f"### {', '.join(f'`{name}`' for name in names)}\n\n{text}")
+    return "\n\n".join(parts)
 
 
 def feature_table() -> str:
@@ -62,10 +87,3 @@ def feature_table() -> str:
 def _first(cls: type[Any]) -> str:
     """Return the first paragraph of a class's docstring."""
     return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
-
-
-def _module_summary(cls: type[Any]) -> str:
-    import sys
-
-    text = sys.modules[cls.__module__].__doc__ or ""
-    return " ".join(text.strip().split("\n\n")[0].split())

@@ -66,7 +66,7 @@ def train(
         claimed(folder),
     ):
         _check_folder(folder, run_config, resume)
-        result = _train(run_config, tracking, folder, bar, workers or 1, address)
+        result = _train(str(config), run_config, tracking, folder, bar, workers or 1, address)
     _show(result, folder, screen)
     if tracking.tensorboard:
         screen.result(f"curves: tensorboard --logdir {folder}")
@@ -74,14 +74,23 @@ def train(
 
 
 def _train(
-    config: Any, tracking: Any, folder: Path, bar: RunBar, workers: int, address: str | None
+    place: str,
+    config: Any,
+    tracking: Any,
+    folder: Path,
+    bar: RunBar,
+    workers: int,
+    address: str | None,
 ) -> dict[str, Any]:
     """Prepare the data and train."""
     from dvr_ray.data.prepare import prepare
+    from dvr_ray.metrics import Catalogue
     from dvr_ray.tracking import Tracking
+    from dvr_ray.training.build import check_served
     from dvr_ray.training.run import RunRequest, run
 
     data, _ = prepare(config)
+    check_served(config, Catalogue.of(data), place)
     where = Tracking(tracking, folder.name, folder.resolve())
     request = RunRequest(config, data, folder, tracking=where)
     if workers == 1:

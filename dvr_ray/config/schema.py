@@ -8,9 +8,11 @@ know the families.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from dvr_ray.config.base import Component, Strict
 
 __all__ = [
     "AdapterConfig",
@@ -29,27 +31,6 @@ __all__ = [
     "TrainingConfig",
     "ValuatorConfig",
 ]
-
-
-class Strict(BaseModel):
-    """Base of every config: frozen, unknown keys are errors."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False
-    )
-
-
-class Component(BaseModel):
-    """A named part with its own fields beside the name."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    name: str = Field(description="Registered name, or package.module:Class.")
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """Fields beside the name, as written."""
-        return dict(self.model_extra or {})
 
 
 class NoiseConfig(Strict):
@@ -191,7 +172,9 @@ class HorizonConfig(Strict):
 class AdapterConfig(Strict):
     """From a metric on validation-reward users to a gradient for the valuator."""
 
-    reward: str = Field("ndcg@20", description="loss, recall@K, ndcg@K.")
+    reward: str = Field(
+        "ndcg@20", description="loss, sp:gender@20 etc., or a mix: 0.7*ndcg@20 + 0.3*gini@20."
+    )
     credit: Literal["scalar", "user", "user+item"] = Field("user", description="Who is paid.")
     masks: int = Field(4, ge=1, le=256, description="Masks K per horizon.")
     horizon: HorizonConfig = HorizonConfig()
@@ -239,6 +222,9 @@ class TrainingConfig(Strict):
     )
     patience: int = Field(10, ge=1, description="Reports without a better metric before stopping.")
     metric: str = Field("ndcg@20", description="Metric on validation-selection to stop on.")
+    report: tuple[str, ...] = Field(
+        (), description="More metrics to measure, on validation-selection and on test."
+    )
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="Of models; float64 makes W workers equal one to 1e-9."
     )
@@ -264,6 +250,10 @@ class RunConfig(Strict):
     policy: PolicyConfig = PolicyConfig()
     adapter: AdapterConfig = AdapterConfig()
     training: TrainingConfig = TrainingConfig()
+    rerank: Component = Field(
+        Component(name="none"),
+        description="Re-ranks lists for selection and test, not for the reward: mmr, popularity.",
+    )
 
     def data_path(self) -> Path | None:
         """Return the data folder, or None where the source needs none."""

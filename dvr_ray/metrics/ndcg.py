@@ -9,21 +9,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dvr_ray.metrics.metric import METRICS, Metric
+from dvr_ray.metrics.lists import Lists
+from dvr_ray.metrics.metric import METRICS, UserMetric
 
 __all__ = ["Ndcg"]
 
 
 @METRICS.add("ndcg")
-class Ndcg(Metric):
+class Ndcg(UserMetric):
     """Normalised discounted cumulative gain."""
 
     higher_is_better = True
+    source = "Järvelin and Kekäläinen (TOIS 2002); ideal list cut to K"
 
-    def per_user(self, hits: Tensor, relevant: Tensor) -> Tensor:
-        """Discount hits by rank; shapes as in `Metric.per_user`."""
-        hits = hits[:, : self.cutoff].double()
-        ranks = torch.arange(self.cutoff, dtype=torch.float64, device=hits.device)
-        discount = 1 / torch.log2(ranks + 2)
-        ideal = discount.cumsum(0)[relevant.clamp(1, self.cutoff) - 1]
-        return hits @ discount[: hits.shape[1]] / ideal.where(relevant > 0, torch.nan)
+    def per_user(self, lists: Lists) -> Tensor:
+        """Discount hits by rank."""
+        discount = 1 / torch.log2(torch.arange(self.cutoff, dtype=torch.float64) + 2)
+        ideal = discount.cumsum(0)[lists.relevant.clamp_max(self.cutoff) - 1]
+        return lists.hits.double() @ discount[: lists.hits.shape[1]] / ideal

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from dvr_ray.metrics.metric import METRICS, Metric
+from dvr_ray.metrics.lists import Lists
+from dvr_ray.metrics.metric import METRICS, UserMetric
 
 __all__ = ["Recall"]
 
 
 @METRICS.add("recall")
-class Recall(Metric):
+class Recall(UserMetric):
     """Recall with all held-out items in the denominator, also when there are more than K."""
 
     higher_is_better = True
+    source = "He et al., LightGCN (SIGIR 2020), code"
 
-    def per_user(self, hits: Tensor, relevant: Tensor) -> Tensor:
-        """Count hits and divide; shapes as in `Metric.per_user`."""
-        found = hits[:, : self.cutoff].sum(1).double()
-        return found / relevant.double().where(relevant > 0, torch.nan)
+    def per_user(self, lists: Lists) -> Tensor:
+        """Count hits and divide."""
+        return lists.hits.sum(1).double() / lists.relevant

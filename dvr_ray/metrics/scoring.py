@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from dvr_ray.collective import OneProcess
 from dvr_ray.data.interactions import Interactions
 from dvr_ray.errors import DataError
-from dvr_ray.metrics.metric import parse
+from dvr_ray.metrics.catalogue import ATTRIBUTES, Catalogue, Categories, group_codes
+from dvr_ray.metrics.lists import Lists
+from dvr_ray.metrics.metric import Metric, parse
+from dvr_ray.metrics.needs import lacking
+from dvr_ray.metrics.tally import Tally
 
-__all__ = ["hits", "score"]
+__all__ = ["score"]
+
+ARGUMENTS = {
+    "catalogue": "num_items",
+    "popularity": "item_popularity",
+    "category": "item_categories",
+    "embeddings": "item_embeddings",
+} | dict.fromkeys(ATTRIBUTES, "user_groups")
 
 
 def score(
@@ -21,74 +33,103 @@ def score(
     relevant_items: Sequence[np.ndarray],
     *,
     num_items: int | None = None,
-    item_categories: np.ndarray | None = None,
-    user_groups: np.ndarray | None = None,
+    item_categories: Sequence[Any] | np.ndarray | None = None,
+    user_groups: Sequence[Any] | np.ndarray | None = None,
+    item_popularity: np.ndarray | None = None,
+    item_embeddings: np.ndarray | None = None,
 ) -> float:
     """Measure ranked lists.
 
     Parameters
     ----------
     name : str
-        Such as ``ndcg@20``.
+        Such as ``ndcg@20`` or ``eo:gender@20``.
     ranked_items : ndarray of int, shape (U, K')
-        Each user's distinct items, best first; K' at least the metric's cutoff.
+        Each user's distinct items, best first; K' at least the metric's cutoff, or the catalogue.
     relevant_items : sequence of U ndarrays of int
-        Each user's relevant items; users without any are left out of the mean.
+        Each user's relevant items; users without any are left out, their lists too.
     num_items : int, optional
-        Size of the catalogue, for metrics of coverage and concentration.
-    item_categories : ndarray, optional
-        Category of each item, for metrics of diversity.
-    user_groups : ndarray, shape (U,), optional
-        Group of each user, for metrics of fairness.
+        Size I of the catalogue, for metrics of coverage and exposure. With it, or any other
+        argument about items, items are numbers from 0 to I - 1.
+    item_categories : sequence of I, optional
+        Category of each item, or several of them, for metrics of diversity.
+    user_groups : sequence of U, optional
+        Group of each user, whatever the metric's name calls it; "unknown" is left out.
+    item_popularity : ndarray, shape (I,), optional
+        Training rows of each item, by these U users, for novelty.
+    item_embeddings : ndarray, shape (I, d), optional
+        For ``ild-embedding``.
 
     Returns
     -------
     float
-        Mean over users with relevant items.
+        Mean over users with relevant items, or the value of all their lists together.
 
     Raises
     ------
     ConfigError
         If the name is wrong.
     DataError
-        If shapes don't fit, lists are too short or repeat an item, or no user has a relevant item.
+        If shapes don't fit, lists are too short or repeat an item, an item lies outside of the
+        catalogue, no user has a relevant item, or an argument that the metric needs is missing.
 
     Examples
     --------
     >>> score("recall@2", np.array([[3, 1], [0, 2]]), [np.array([1]), np.array([4, 5])])
     0.5
+    >>> score("item-coverage@2", np.array([[3, 1], [0, 3]]), [np.array([1])] * 2, num_items=4)
+    0.75
     """
     metric = parse(name)
-    lists = np.asarray(ranked_items)
-    _check_lists(lists, len(relevant_items), metric.cutoff, name)
-    unique = [np.unique(np.asarray(items)) for items in relevant_items]
-    counts = np.array([len(items) for items in unique])
-    if not counts.any():
+    lists, relevant = np.asarray(ranked_items), [np.unique(items) for items in relevant_items]
+    facts = (item_categories, item_popularity, item_embeddings)
+    size = next((len(fact) for fact in facts if fact is not None), num_items)
+    _check_lists(lists, len(relevant), min(metric.cutoff, size or metric.cutoff), name)
+    if not any(map(len, relevant)):
         raise DataError("relevant_items", "no user has a relevant item", "check the held-out part")
-    found = _found(lists, unique, counts)
-    values = metric.per_user(torch.from_numpy(found), torch.from_numpy(counts))
-    return float(values.nanmean())
+    groups = {} if user_groups is None else dict.fromkeys(ATTRIBUTES, group_codes(user_groups))
+    catalogue = Catalogue(
+        num_users=len(lists),
+        num_items=size,
+        popularity=None if item_popularity is None else torch.tensor(item_popularity),
+        categories=None if item_categories is None else Categories.of(item_categories),
+        groups=groups,
+    )
+    table = None if item_embeddings is None else torch.tensor(item_embeddings)
+    _check_arguments(metric, name, catalogue, table is not None)
+    found = Tally({name: metric}, Lists.none(catalogue, table))
+    items, held_out = _numbered(lists, relevant, size)
+    found.add(Lists.of(np.arange(len(lists)), torch.from_numpy(items), held_out, catalogue, table))
+    return found.merge(OneProcess()).value(name)
 
 
-def hits(ranked_items: np.ndarray | Tensor, users: np.ndarray, held_out: Interactions) -> Tensor:
-    """Tell which places of ranked lists hold a held-out item of their user.
+def _numbered(
+    lists: np.ndarray, relevant: list[np.ndarray], size: int | None
+) -> tuple[np.ndarray, Interactions]:
+    """Lists and relevant items with items from 0: as they are, or by rank without a catalogue."""
+    flat = np.concatenate([lists.ravel(), *relevant]).astype(np.int64)
+    if size is None:
+        known, flat = np.unique(flat, return_inverse=True)
+        size = len(known)
+    elif len(wrong := flat[(flat < 0) | (flat >= size)]):
+        raise DataError(
+            "ranked_items and relevant_items",
+            f"items must be numbers from 0 to {size - 1}, got {wrong[0]}",
+            "number them as in the arguments about items",
+        )
+    owners = np.repeat(np.arange(len(lists)), [len(items) for items in relevant])
+    held_out = Interactions.from_pairs(owners, flat[lists.size :], len(lists), size)
+    return flat[: lists.size].reshape(lists.shape), held_out
 
-    Parameters
-    ----------
-    ranked_items : ndarray or Tensor of int, shape (u, K)
-        Items, best first.
-    users : ndarray of int, shape (u,)
-        Whose lists they are.
-    held_out : Interactions
-        The part that is measured on.
 
-    Returns
-    -------
-    Tensor of bool, shape (u, K), on the CPU
-    """
-    lists = ranked_items.cpu().numpy() if isinstance(ranked_items, Tensor) else ranked_items
-    owners = np.broadcast_to(np.asarray(users)[:, None], lists.shape)
-    return torch.from_numpy(held_out.contains(owners, lists))
+def _check_arguments(metric: Metric, name: str, catalogue: Catalogue, embeddings: bool) -> None:
+    without = lacking(metric.needs, catalogue)
+    if "embeddings" in metric.needs and not embeddings:
+        without.append("embeddings")
+    if without:
+        argument = ARGUMENTS[without[0]]
+        again = " of two groups at least" if argument == "user_groups" else ""
+        raise DataError("score", f"{name} needs {argument}{again}", f"give {argument}=...")
 
 
 def _check_lists(lists: np.ndarray, users: int, cutoff: int, name: str) -> None:
@@ -113,13 +154,3 @@ def _check_lists(lists: np.ndarray, users: int, cutoff: int, name: str) -> None:
             f"items must be distinct, got item {ordered[row, place]} twice",
             "rank every item once",
         )
-
-
-def _found(lists: np.ndarray, relevant: Sequence[np.ndarray], counts: np.ndarray) -> np.ndarray:
-    """Which places hold a relevant item: one search in all (user, item) keys at once."""
-    flat = np.concatenate([items for items in relevant if len(items)]).astype(np.int64)
-    low = min(int(flat.min()), int(lists.min()))
-    width = max(int(flat.max()), int(lists.max())) - low + 1
-    keys = np.repeat(np.arange(len(counts)), counts) * width + flat - low
-    wanted = np.arange(len(lists))[:, None] * width + lists - low
-    return np.isin(wanted, keys)

@@ -88,6 +88,8 @@ class Importance(NegativeSampler):
             listed = weights if params.proposal == "popularity" else None
             self._proposal = Proposal(train, params.count, listed, params.shared)
 
+        self.sees_model = self._by_cluster is not None
+
     def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Draw n negatives, (b,) to (b, n) or (1, n); for proposal cluster attempts, (b, 17 n)."""
         return (self._by_cluster or self._proposal).draw(rows, generator)

@@ -43,6 +43,7 @@ class Popularity(NegativeSampler):
     """
 
     Params = PopularityParams
+    sees_model = False
 
     def __init__(self, params: PopularityParams, train: Interactions) -> None:
         weights = train.item_counts.astype(float) ** params.power

@@ -59,6 +59,10 @@ class NegativeSampler(ABC):
     refresh_rows: int | None = None
     """After so many trained rows `snapshot` is taken anew; None: once an epoch."""
 
+    sees_model = True
+    """Whether `choose` reads the backbone or the snapshot; replicas may share what it returns if
+    not."""
+
     @abstractmethod
     def __init__(self, params: Any, train: Interactions) -> None: ...
 

@@ -33,6 +33,7 @@ class Uniform(NegativeSampler):
     """
 
     Params = UniformParams
+    sees_model = False
 
     def __init__(self, params: UniformParams, train: Interactions) -> None:
         self._proposal = Proposal(train, params.count, shared=params.shared)

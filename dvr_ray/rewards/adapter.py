@@ -99,6 +99,10 @@ class MetricAdapter:
             return directional_probabilities(inputs, self.config.masks, generator)
         return policy.expand(self.config.masks, -1)
 
+    def hold(self, lists: Tensor | None) -> None:
+        """Say whom items are paid by, as `dvr_ray.rewards.credit.CreditRule.hold`."""
+        self._credit.hold(lists)
+
     def observe(
         self,
         rows: Tensor,

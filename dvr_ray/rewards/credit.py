@@ -6,7 +6,10 @@ advantage ``A_k(v)``; a credit rule hands the advantages to interactions (u, i):
 * scalar: ``c_ki = sum_v A_k(v)``, the same for all, as in DVR's paper;
 * user: ``c_ki = A_k(u)``;
 * user+item: additionally ``sum_{v: i in held(v)} A_k(v) / |held(v)|`` with held(v) the items of
-  user v in the validation-reward part.
+  user v in the validation-reward part. For metrics of exposure, which no held-out item moves,
+  held(v) is the top-K list of v in the *common* model, from which the horizon's replicas start:
+  the same for all masks. With each mask's own lists advantages would no longer sum to 0 over masks,
+  and the estimate would be biased (`tests/rewards/test_exposure_credit.py`).
 
 Scalar credit is an unbiased policy gradient of the total metric, user credit of each user's own
 metric; `tests/rewards` proves both by enumeration. Scalar credit carries almost no signal on
@@ -68,10 +71,24 @@ class CreditRule:
         self.kind = kind
         self._users = torch.from_numpy(train.users)
         self._items = torch.from_numpy(train.items)
-        self._held_users = torch.from_numpy(held_out.users)
-        self._held_items = torch.from_numpy(held_out.items)
-        self._held_counts = torch.from_numpy(held_out.user_counts)
-        self._num_items = train.num_items
+        self._num_users, self._num_items = train.num_users, train.num_items
+        self._held_out = torch.from_numpy(held_out.users), torch.from_numpy(held_out.items)
+        self.hold(None)
+
+    def hold(self, lists: Tensor | None) -> None:
+        """Say which users pay for an item, under every mask of the horizon.
+
+        Parameters
+        ----------
+        lists : Tensor of int64, shape (U, K), or None
+            Those whose list holds it, -1 for no item; None: those who hold it out.
+        """
+        users, items = self._held_out
+        if lists is not None:
+            users, places = (lists >= 0).nonzero(as_tuple=True)
+            items = lists[users, places]
+        self._held_users, self._held_items = users, items
+        self._held_counts = torch.bincount(users, minlength=self._num_users)
 
     def __call__(self, advantage: Tensor, rows: Tensor) -> Tensor:
         """Pay the training rows.

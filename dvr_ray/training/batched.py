@@ -42,7 +42,7 @@ def can_stack(learner: Learner, negatives: NegativeSampler, weighting: Weighting
         backbone.rowwise
         and unchanged
         and learner.optimiser.rows_only
-        and type(negatives).choose is NegativeSampler.choose
+        and (not negatives.sees_model or type(negatives).choose is NegativeSampler.choose)
         and type(weighting).weigh is Weighting.weigh
     )
 
@@ -105,12 +105,17 @@ class Stack:
         own = [share for share, _ in shares]
         totals = [total for _, total in shares]
         triplets = self._triplets(own, totals)
-        drawn = Negatives(torch.cat([share.drawn for share in own]))
-        losses, slopes = self._losses(triplets, drawn)
+        losses, slopes = self._losses(triplets, self._chosen(own))
         found = torch.split(losses, [len(share.rows) for share in own])
         for share, seen, record in zip(own, found, records, strict=True):
             record.add(share.rows, seen)
         self._move(self._gradients(triplets, slopes), totals)
+
+    def _chosen(self, own: list[Batch]) -> Negatives:
+        """Ask the sampler once, since it doesn't look at the models."""
+        users = torch.cat([share.users for share in own])
+        drawn = torch.cat([share.drawn for share in own])
+        return self._negatives.choose(self.learners[0].backbone, None, users, drawn)
 
     def _triplets(self, own: list[Batch], totals: list[int]) -> _Triplets:
         users, items = self._sizes

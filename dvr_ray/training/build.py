@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +16,19 @@ from dvr_ray.data.features import FEATURES
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.data.sources import SOURCES
 from dvr_ray.errors import ConfigError, nearest
-from dvr_ray.metrics import parse
+from dvr_ray.metrics import Catalogue, check_needs, parse
 from dvr_ray.negatives import NEGATIVES, NegativeSampler
 from dvr_ray.registry import Registry
+from dvr_ray.reranking import RERANKING, Reranker
 from dvr_ray.rewards import MetricAdapter
+from dvr_ray.rewards.mixture import parse_reward
 from dvr_ray.seeding import generator
 from dvr_ray.training.learner import Learner
 from dvr_ray.training.pairs import check_name, check_pairs
 from dvr_ray.weightings import WEIGHTINGS, Weighting, WeightingParts
 from dvr_ray.weightings.inputs import DYNAMIC
 
-__all__ = ["Parts", "build", "check"]
+__all__ = ["Parts", "build", "build_reranker", "check", "check_served"]
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,11 @@ def check(config: RunConfig, place: str = "run") -> None:
     _params(NEGATIVES, config.negatives, f"{place}: negatives")
     _params(WEIGHTINGS, config.method, f"{place}: method")
     check_pairs(config, place)
+    _params(RERANKING, config.rerank, f"{place}: rerank")
     parse(config.training.metric, f"{place}: training.metric")
-    if config.adapter.reward.lower() != "loss":
-        parse(config.adapter.reward, f"{place}: adapter.reward", also=("loss",))
+    for name in config.training.report:
+        parse(name, f"{place}: training.report")
+    parse_reward(config.adapter.reward, f"{place}: adapter.reward")
     for name in config.encoder.features:
         if name not in DYNAMIC:
             FEATURES.get(name, f"{place}: encoder.features")
@@ -79,6 +83,48 @@ def check(config: RunConfig, place: str = "run") -> None:
             f"must be >= 1 for the feature 'loss', got {config.training.warmup}",
             "raise it or leave 'loss' out of encoder.features",
         )
+
+
+def check_served(
+    config: RunConfig, catalogue: Catalogue, place: str = "run", objectives: Sequence[str] = ()
+) -> None:
+    """Check that the data have what the metrics and the re-ranking of a checked run read.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    catalogue : Catalogue
+        What its data hold.
+    place : str
+        Where it was written, for messages.
+    objectives : sequence of str
+        Metrics of a sweep.
+
+    Raises
+    ------
+    DataError
+        Naming the metric, what is missing, and the importer's option that brings it.
+    """
+    wanted = [("training.metric", config.training.metric)]
+    wanted += [("training.report", name) for name in config.training.report]
+    wanted += [("tune.objective", name) for name in objectives]
+    for where, name in wanted:
+        check_needs(parse(name).needs, name, catalogue, f"{place}: {where}")
+    if config.method.name != "bpr":
+        for part in parse_reward(config.adapter.reward):
+            if part.metric is not None:
+                check_needs(part.metric.needs, part.name, catalogue, f"{place}: adapter.reward")
+    name = config.rerank.name
+    check_needs(RERANKING.get(name).needs, f"re-ranking {name}", catalogue, f"{place}: rerank")
+
+
+def build_reranker(config: RunConfig, catalogue: Catalogue) -> Reranker | None:
+    """Return the re-ranker of a checked run; None where lists stay as they are."""
+    if config.rerank.name == "none":
+        return None
+    params = _params(RERANKING, config.rerank, "run: rerank")
+    return RERANKING.get(config.rerank.name)(params, catalogue)
 
 
 def build(

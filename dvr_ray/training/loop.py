@@ -27,9 +27,10 @@ from dvr_ray.config.load import config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import CheckpointError, DivergedError
+from dvr_ray.metrics import Catalogue
 from dvr_ray.state import prefixed, under
 from dvr_ray.training import checkpoint
-from dvr_ray.training.build import Parts, build
+from dvr_ray.training.build import Parts, build, build_reranker
 from dvr_ray.training.checkpoint import Progress
 from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.learner import Learner, LossRecord
@@ -76,14 +77,19 @@ class Trainer:
         self._replicas = Replicas(config.adapter, self._parts, len(data.train), collective)
         self._record = LossRecord(len(data.train), collective)
         self._evaluator = Evaluator(
-            [data.train], {"reward": data.reward, "selection": data.selection}, collective
+            [data.train],
+            {"reward": data.reward, "selection": data.selection},
+            collective,
+            Catalogue.of(data),
         )
         self._meter = RewardMeter(config, data, self._evaluator)
         self._planner = Planner(config, data.train, self._parts.negatives, device)
         self._progress = Progress()
         self._notes: list[str] = []
         self._best_valuator: dict[str, Tensor] = {}
-        self._selection = ModelSelection(self._evaluator, config.training.metric, metrics)
+        reranked = self._evaluator.reranked(build_reranker(config, self._evaluator.catalogue))
+        others = (*metrics, *config.training.report)
+        self._selection = ModelSelection(reranked, config.training.metric, others)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -134,7 +140,7 @@ class Trainer:
         DivergedError
             If the loss is no longer finite.
         """
-        watch = Watch(self._progress)
+        watch = Watch(self._progress, self._selection.sign)
         training = self.config.training
         epochs = training.epochs if self._replicas.main.backbone.trainable else 1
         while self._progress.epoch < epochs and self._progress.stale < training.patience:
@@ -231,7 +237,7 @@ class Trainer:
             "phase": "bilevel",
             "loss": float(np.mean([loss for loss, _ in ended])),
             "keep_rate": monitors["keep_rate"],
-            "reward": {self.config.adapter.reward: monitors["baseline"]},
+            "reward": self._meter.latest,
             "monitors": monitors,
         }
 
@@ -240,6 +246,7 @@ class Trainer:
         horizon = self._horizon(group.batches, number)
         self.weighting.begin(horizon)
         self._replicas.open(number)
+        self.weighting.parts.adapter.hold(self._meter.begin(self._replicas.main.backbone, number))
         for epoch in range(self._progress.epoch, self._progress.epoch + group.epochs):
             batches = self._planner.order(epoch) if group.whole else group.batches
             counter = epoch if group.whole else number
@@ -247,7 +254,7 @@ class Trainer:
             self._replicas.explore(walked, counter, self._record)
         loss = self._record.merge()
         exploring = self._replicas.exploring
-        rewards = torch.stack([self._meter.measure(r.backbone, number) for r in exploring])
+        rewards = self._meter.measure([replica.backbone for replica in exploring])
         monitors = self.weighting.end(self._horizon(group.batches, number), rewards)
         self._replicas.merge()
         self._progress.horizon += 1
@@ -272,6 +279,7 @@ class Trainer:
         state |= prefixed("best valuator", self._best_valuator)
         state |= prefixed("weighting", self.weighting.tensors())
         state |= prefixed("losses", self._record.tensors())
+        state |= prefixed("reward", self._meter.tensors())
         # safetensors refuses tensors that share memory.
         return {k: v.clone() for k, v in state.items()}
 
@@ -281,3 +289,4 @@ class Trainer:
         self._best_valuator = under("best valuator", state)
         self.weighting.load_tensors(under("weighting", state))
         self._record.load_tensors(under("losses", state))
+        self._meter.load_tensors(under("reward", state))

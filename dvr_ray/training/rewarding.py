@@ -1,6 +1,8 @@
-"""Measures the reward of one replica on validation-reward users."""
+"""Measures the reward of every replica on validation-reward users."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,11 +11,12 @@ from torch import Tensor
 from dvr_ray.backbones import Backbone
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import Interactions, TrialData
-from dvr_ray.metrics import parse
+from dvr_ray.metrics import AggregateMetric, Lists, Tally
+from dvr_ray.metrics.tally import depth_of, wants_embeddings
 from dvr_ray.negatives.uniform import Uniform, UniformParams
-from dvr_ray.registry import canonical
+from dvr_ray.rewards.mixture import Mixture, RewardPart, parse_reward
 from dvr_ray.seeding import generator, numpy_generator
-from dvr_ray.training.evaluation import Evaluator
+from dvr_ray.training.evaluation import Evaluator, mean_per_user
 
 __all__ = ["RewardMeter"]
 
@@ -21,45 +24,141 @@ __all__ = ["RewardMeter"]
 class RewardMeter:
     """Per-user reward, oriented so that more is better.
 
+    Of an aggregate metric G, a user earns ``D_u = G(all) - G(all but u's list)``; with scalar
+    credit, which sums over users, G over the number of users.
+
     Parameters
     ----------
     config : RunConfig
-        Reads ``adapter.reward`` and ``adapter.users``.
+        Reads ``adapter``.
     data : TrialData
         Holds the validation-reward part.
     evaluator : Evaluator
         Knows the part under the name ``reward``.
+
+    Attributes
+    ----------
+    latest : dict of str to float
+        Of the last horizon: mean over masks of every part of the reward, more is better.
     """
 
     def __init__(self, config: RunConfig, data: TrialData, evaluator: Evaluator) -> None:
         self._config, self._evaluator = config, evaluator
-        self._name = canonical(config.adapter.reward)
+        self._parts = parse_reward(config.adapter.reward)
+        self._mixture = Mixture(self._parts)
+        self._metrics = {p.name: p.metric for p in self._parts if p.metric is not None}
         self._candidates = np.flatnonzero(data.reward.user_counts)
         self._negatives = _held_out_negatives(config.seed, data)
+        self._users: np.ndarray | None = None
+        self.latest: dict[str, float] = {}
 
-    def measure(self, backbone: Backbone, horizon: int) -> Tensor:
-        """Reward of every user, shape (U,), float64; NaN where not measured."""
-        users = self._users(horizon)
-        if self._name == "loss":
-            values = -self._evaluator.held_out_loss(backbone, "reward", self._negatives)
-            return values if users is None else _only(values, users)
-        found = self._evaluator.per_user(backbone, {"reward": [self._name]}, users)
-        values = found["reward"][self._name]
-        return values if parse(self._name).higher_is_better else -values
+    def begin(self, common: Backbone, horizon: int) -> Tensor | None:
+        """Open a horizon: draw its users, and see what the common model recommends to them.
 
-    def _users(self, horizon: int) -> np.ndarray | None:
+        Parameters
+        ----------
+        common : Backbone
+            The model from which the masks' replicas start, before any of them trains.
+        horizon : int
+            Number of the horizon.
+
+        Returns
+        -------
+        Tensor of int64, shape (U, K), or None
+            Lists that the credit of items goes by, -1 for no item; None: by held-out items.
+        """
+        self._users = self._drawn(horizon)
+        exposed = [
+            m for m in self._metrics.values() if isinstance(m, AggregateMetric) and m.exposure
+        ]
+        if not exposed or self._config.adapter.credit != "user+item":
+            return None
+        lists = self._lists(common, depth_of(exposed))
+        # One more than the item, so that zeros of other workers add nothing.
+        filled = torch.zeros(lists.catalogue.num_users, lists.items.shape[1], dtype=torch.int64)
+        filled[lists.users] = lists.items + 1
+        return self._evaluator.collective.sum_(filled) - 1
+
+    def measure(self, backbones: Sequence[Backbone]) -> Tensor:
+        """Reward of every user under every mask.
+
+        Parameters
+        ----------
+        backbones : sequence of K Backbone
+            The replicas at the end of the horizon.
+
+        Returns
+        -------
+        Tensor, shape (K, U), float64
+            NaN where not measured.
+        """
+        found = [self._measure(backbone) for backbone in backbones]
+        means = np.mean([values for _, values in found], axis=0)
+        names = [part.name for part in self._parts]
+        self.latest = dict(zip(names, means.tolist(), strict=True))
+        return self._mixture(torch.stack([rewards for rewards, _ in found]))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State between horizons, for a checkpoint."""
+        return self._mixture.tensors()
+
+    def load_tensors(self, state: dict[str, Tensor]) -> None:
+        """Restore what `tensors` gave."""
+        self._mixture.load_tensors(state)
+
+    def _measure(self, backbone: Backbone) -> tuple[Tensor, list[float]]:
+        """Rewards (P, U) of one replica, and the value of every part."""
+        metrics, evaluator = self._metrics, self._evaluator
+        table = evaluator.item_table(backbone) if wants_embeddings(metrics.values()) else None
+        tally = Tally(metrics, Lists.none(evaluator.catalogue, table))
+        lists = Lists.none(evaluator.catalogue, table)
+        if metrics:
+            lists = self._lists(backbone, depth_of(metrics.values()), table)
+            tally.add(lists)
+        tally.merge(evaluator.collective)
+        rewards, values = [], []
+        for part in self._parts:
+            rewards.append(part.sign * self._paid(part, backbone, lists, tally))
+            value = tally.value(part.name) if part.metric else mean_per_user(rewards[-1])
+            values.append(part.sign * value if part.metric else value)
+        return torch.stack(rewards), values
+
+    def _paid(self, part: RewardPart, backbone: Backbone, lists: Lists, tally: Tally) -> Tensor:
+        """What each user earns of one part, in its own direction, shape (U,)."""
+        if part.metric is None:
+            loss = self._evaluator.held_out_loss(backbone, "reward", self._negatives)
+            return self._only(loss)
+        if not isinstance(part.metric, AggregateMetric):
+            return tally.per_user(part.name)
+        counts = tally.counts(part.name)
+        if self._config.adapter.credit == "scalar":
+            value = float(part.metric.value(counts)) / max(len(self._measured), 1)
+            return self._only(torch.full((lists.catalogue.num_users,), value, dtype=torch.float64))
+        cut = lists.first(part.metric.cutoff)
+        earned = torch.zeros(lists.catalogue.num_users, dtype=torch.float64)
+        earned[cut.users] = part.metric.differences(cut, counts)
+        return self._only(self._evaluator.collective.sum_(earned))
+
+    def _lists(self, backbone: Backbone, depth: int, table: Tensor | None = None) -> Lists:
+        return self._evaluator.lists(backbone, "reward", depth, self._users, table)
+
+    @property
+    def _measured(self) -> np.ndarray:
+        return self._candidates if self._users is None else self._users
+
+    def _only(self, values: Tensor) -> Tensor:
+        """Values of the measured users, NaN elsewhere."""
+        kept = torch.full_like(values, torch.nan)
+        kept[self._measured] = values[self._measured]
+        return kept
+
+    def _drawn(self, horizon: int) -> np.ndarray | None:
         """Users of this horizon's evaluation; None is all."""
         wanted = self._config.adapter.users
         if wanted == "all" or wanted >= len(self._candidates):
             return None
         rng = numpy_generator(self._config.seed, "reward users", horizon)
         return rng.choice(self._candidates, wanted, replace=False)
-
-
-def _only(values: Tensor, users: np.ndarray) -> Tensor:
-    kept = torch.full_like(values, torch.nan)
-    kept[users] = values[users]
-    return kept
 
 
 def _held_out_negatives(seed: int, data: TrialData) -> Tensor:

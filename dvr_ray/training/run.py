@@ -23,13 +23,15 @@ from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import dump
 from dvr_ray.config.schema import RunConfig
-from dvr_ray.data.interactions import SealedTest, TrialData
+from dvr_ray.data.interactions import Interactions, SealedTest, TrialData
 from dvr_ray.errors import CheckpointError
 from dvr_ray.files import clear_leftovers, placed
+from dvr_ray.metrics import Catalogue
 from dvr_ray.tracking import Tracking
-from dvr_ray.training.build import build
+from dvr_ray.training.build import build, build_reranker
 from dvr_ray.training.checkpoint import Progress, write_json, write_tensors
-from dvr_ray.training.evaluation import Evaluator, mean_per_user
+from dvr_ray.training.evaluation import Evaluator
+from dvr_ray.training.final_metrics import chance_of_gaps, final_metrics
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.stored import drop_after, finished, read_rows
@@ -149,6 +151,7 @@ def _train(
     }
     if group.rank == 0:
         write_tensors(folder / "model.safetensors", best.backbone.state_dict())
+        result["selection"] |= _chance(request, best.backbone, list(progress.best_metrics))
         if valued is not None:
             table = value_table(request.data, trainer.mean_losses(), *valued)
             with placed(folder / "values.parquet") as temporary:
@@ -156,6 +159,13 @@ def _train(
             result |= separation(table)
         write_json(folder / "result.json", result)
     return result
+
+
+def _chance(request: RunRequest, backbone: Backbone, names: list[str]) -> dict[str, float]:
+    """Say what chance makes of the gaps between groups on validation-selection."""
+    data = request.data
+    evaluator = _evaluator(request.config, data, [data.train], {"selection": data.selection})
+    return chance_of_gaps(evaluator, backbone, "selection", names)
 
 
 def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Collective) -> Progress:
@@ -202,20 +212,31 @@ def test_metrics(
     Returns
     -------
     dict
-        The metrics, and ``pushed@20``, the mean number of pushed items in a top-20 list, where an
-        attack was planted.
+        The metrics; with a gap between groups of users ``NAME null`` and ``NAME error``, as
+        `dvr_ray.training.final_metrics` says; and ``pushed@20``, the mean number of pushed items in
+        a top-20 list, where an attack was planted.
     """
     backbone = load_backbone(config, data, folder)
-    evaluator = Evaluator(
-        [data.train, data.reward, data.selection], {"test": test.interactions}, OneProcess()
-    )
-    found = evaluator.per_user(backbone, {"test": list(metrics)})["test"]
-    measured = {name: mean_per_user(values) for name, values in found.items()}
+    known = [data.train, data.reward, data.selection]
+    evaluator = _evaluator(config, data, known, {"test": test.interactions})
+    measured = final_metrics(evaluator, backbone, "test", metrics)
     if len(data.push_targets):
         users = np.flatnonzero(test.interactions.user_counts)
         lists = evaluator.top_items(backbone, users, 20)
         measured["pushed@20"] = float(np.isin(lists, data.push_targets).sum(1).mean())
     return measured
+
+
+def _evaluator(
+    config: RunConfig,
+    data: TrialData,
+    known: list[Interactions],
+    parts: dict[str, Interactions],
+) -> Evaluator:
+    """Make an evaluator of one process whose lists are re-ranked as the run says."""
+    catalogue = Catalogue.of(data)
+    evaluator = Evaluator(known, parts, OneProcess(), catalogue)
+    return evaluator.reranked(build_reranker(config, catalogue))
 
 
 test_metrics.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks

@@ -9,7 +9,7 @@ from torch import Tensor
 from dvr_ray.metrics import parse
 from dvr_ray.registry import canonical
 from dvr_ray.training.checkpoint import Progress
-from dvr_ray.training.evaluation import Evaluator, mean_per_user
+from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.learner import Learner
 
 __all__ = ["ModelSelection"]
@@ -28,6 +28,11 @@ class ModelSelection:
         Decides.
     others : sequence of str
         Measured beside it.
+
+    Attributes
+    ----------
+    sign : int
+        1 where more of the metric is better, else -1.
     """
 
     def __init__(self, evaluator: Evaluator, metric: str, others: tuple[str, ...]) -> None:
@@ -35,7 +40,7 @@ class ModelSelection:
         self._metric = canonical(metric)
         names = [metric, *others, *ALWAYS]
         self._names = list(dict.fromkeys(canonical(name) for name in names))
-        self._sign = 1 if parse(metric).higher_is_better else -1
+        self.sign = 1 if parse(metric).higher_is_better else -1
         self.best: dict[str, Tensor] = {}
 
     def judge(
@@ -79,8 +84,7 @@ class ModelSelection:
         return better
 
     def _measure(self, learner: Learner) -> dict[str, float]:
-        found = self._evaluator.per_user(learner.backbone, {"selection": self._names})
-        return {name: mean_per_user(values) for name, values in found["selection"].items()}
+        return self._evaluator.values(learner.backbone, {"selection": self._names})["selection"]
 
     def _oriented(self, metrics: dict[str, float]) -> float:
-        return self._sign * metrics[self._metric]
+        return self.sign * metrics[self._metric]

@@ -19,19 +19,22 @@ class Watch:
     ----------
     progress : Progress
         Remembers which monitors have warned, and the last reports; updated in place.
+    sign : int
+        1 where more of the selection metric is better, else -1.
     """
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, sign: int = 1) -> None:
+        self._progress, self._sign = progress, sign
 
     def check(self, row: dict[str, Any]) -> list[str]:
         """Return the warnings that a row raises for the first time."""
         monitors = row.get("monitors") or {}
         found = _limits(monitors) if monitors else {}
         if self._misaligned(row):
+            moved = "fell" if self._sign > 0 else "rose"
             found["misalignment"] = (
                 f"the training loss fell for {REPORTS - 1} reports while the selection metric "
-                "fell: raise training.l2 or change adapter.reward"
+                f"{moved}: raise training.l2 or change adapter.reward"
             )
         warned = self._progress.warned
         fresh = {name: text for name, text in found.items() if name not in warned}
@@ -39,7 +42,7 @@ class Watch:
         return [f"{name}: {text}" for name, text in fresh.items()]
 
     def _misaligned(self, row: dict[str, Any]) -> bool:
-        metric = next(iter(row["selection"].values()))
+        metric = self._sign * next(iter(row["selection"].values()))
         self._progress.recent = [*self._progress.recent, [row["loss"], metric]][-REPORTS:]
         steps = list(pairwise(self._progress.recent))
         return len(steps) == REPORTS - 1 and all(b[0] < a[0] and b[1] < a[1] for a, b in steps)

@@ -13,6 +13,7 @@ from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.distributed.group import WorkerGroups, run_on
 from dvr_ray.errors import CheckpointError, RunError
 from dvr_ray.events import Tell
+from dvr_ray.registry import canonical
 from dvr_ray.training.checkpoint import write_json
 from dvr_ray.training.following import Polling
 from dvr_ray.training.reporter import Silent
@@ -92,7 +93,8 @@ def retrain_and_test(
     watcher.begin()
     with Polling(watcher.look):
         _train_all(list(runs.values()), plan, data, groups)
-    metrics = tuple(dict.fromkeys([*plan.space.tune.objectives, *ALWAYS]))
+    wanted = [*plan.space.tune.objectives, *map(canonical, winner.training.report), *ALWAYS]
+    metrics = tuple(dict.fromkeys(wanted))
     manifest.content["seeds"]["final"] = seeds
     manifest.look_at_test(f"winner {record.folder} and its controls on seeds {seeds}")
     measured: dict[str, dict[str, list[float]]] = {name: {} for name in methods}

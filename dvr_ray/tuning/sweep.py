@@ -21,9 +21,9 @@ from dvr_ray.distributed.group import WorkerGroups
 from dvr_ray.errors import ConfigError, RunError
 from dvr_ray.events import Note, Tell
 from dvr_ray.files import LOGS, claimed, visible
-from dvr_ray.metrics import parse
+from dvr_ray.metrics import Catalogue, parse
 from dvr_ray.tracking import check_tracking
-from dvr_ray.training.build import check
+from dvr_ray.training.build import check, check_served
 from dvr_ray.tuning.final import read_final, retrain_and_test
 from dvr_ray.tuning.manifest import Manifest, space_hash
 from dvr_ray.tuning.records import TrialRecord, mirror_study, pareto, write_trials
@@ -130,6 +130,7 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
     space = request.space
     began = time.monotonic()
     data, test = prepare(covering(space))
+    _check_served(space, Catalogue.of(data))
     plan = Plan(space, str(folder))
     known = Manifest(folder)
     if known.content:
@@ -171,6 +172,15 @@ def _groups(
     if resources.workers == 1:
         return nullcontext()
     return WorkerGroups(data, resources, Path(plan.folder) / "ray" / "train", count)
+
+
+def _check_served(space: SearchSpace, catalogue: Catalogue) -> None:
+    """Check that the data serve the metrics of the run and of every choice of a searched one."""
+    check_served(space.run, catalogue, "run", space.tune.objectives)
+    for name in space.search:
+        for values in space.corner_points(name):
+            place = f"search.{name} at {values[name]}"
+            check_served(apply(space.run, values), catalogue, place)
 
 
 def _write_down(records: list[TrialRecord], plan: Plan, manifest: Manifest) -> None:

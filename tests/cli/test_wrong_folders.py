@@ -80,7 +80,7 @@ RUNS: dict[str, tuple[Damage, list[str]]] = {
     "config cut": (_write("config.yaml", "run: ["), ["config.yaml:1", "YAML"]),
     "config of another run": (_write("config.yaml", "seed: 3\n"), ["run", "another run", "--out"]),
     "config lost": (lambda f: (f / "config.yaml").unlink(), ["run", "holds no run", "checkpoints"]),
-    "checkpoint of another version": (_edit(STATE, format=99), ["epoch-000003", "format 1", "99"]),
+    "checkpoint of another version": (_edit(STATE, format=99), ["epoch-000003", "format 2", "99"]),
     "checkpoint of other data": (
         _edit(STATE, identity={"config": "x", "data": "y"}), ["epoch-000003", "another", "x"]
     ),

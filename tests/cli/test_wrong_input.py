@@ -57,7 +57,7 @@ EDITS = [
     ("epochs: 4", "epochs: .nan", ["small.yaml:4", "nan"]),
     ("epochs: 4", "epocs: 4", ["small.yaml:4", "epocs", "epochs"]),
     ("trials: 2", "trails: 2", ["small.yaml:7", "trails", "trials"]),
-    ("objective: ndcg@20", "objective: ngcd@20", ["objective", "ngcd@20", "ndcg@K"]),
+    ("objective: ndcg@20", "objective: ngcd@20", ["objective", "ngcd@20", "ndcg"]),
     ("objective: ndcg@20", "objective: ndcg", ["objective", "ndcg", "cutoff"]),
     ("source: synthetic", "source: sintetic", ["data.source", "sintetic", "synthetic"]),
     ("run:", "run:\n  backbone: {name: bprfm}", ["backbone", "bprfm", "bprmf"]),

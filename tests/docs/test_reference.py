@@ -20,7 +20,13 @@ from generators.api import MODULES, module_page
 from generators.commands import commands, options
 from generators.fields import field_rows, model_tables
 from generators.pages import GENERATED, expand
-from generators.parts import COMPONENTS, feature_table, metric_table, source_table
+from generators.parts import (
+    COMPONENTS,
+    feature_table,
+    metric_definitions,
+    metric_table,
+    source_table,
+)
 
 MODELS: list[tuple[type[BaseModel], str]] = [
     (RunConfig, ""),
@@ -78,7 +84,11 @@ def test_every_registered_part_is_named() -> None:
             for field in registry.get(name).Params.model_fields:
                 assert f"| `{section}.{field}` |" in config
     assert all(f"| `{name}` |" in source_table() for name in SOURCES.names())
-    assert all(f"| `{name}@K` |" in metric_table() for name in METRICS.names())
+    metrics = metric_table() + metric_definitions()
+    for name in METRICS.names():
+        assert f"`{name}@K` |" in metrics or f"| `{name}:gender@K`, `{name}:age@K` |" in metrics
+        assert f"`{name}`" in metrics
+        assert METRICS.get(name).source in metrics
     features = feature_table()
     for name in FEATURES.names():
         assert f"| `{name}` |" in features

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import Tensor
 
 from dvr_ray.errors import ConfigError
-from dvr_ray.metrics import METRICS, Metric, parse
+from dvr_ray.metrics import METRICS, GroupMetric, Lists, UserMetric, parse
 from dvr_ray.metrics.ndcg import Ndcg
 
 
-class FirstPlace(Metric):
+class FirstPlace(UserMetric):
     """A metric that lives outside the package."""
 
     higher_is_better = True
 
-    def per_user(self, hits: Tensor, relevant: Tensor) -> Tensor:
-        return hits[:, 0].double()
+    def per_user(self, lists: Lists) -> Tensor:
+        return lists.hits[:, 0].double()
+
+
+class Size(GroupMetric):
+    """A metric of groups that lives outside the package."""
+
+    higher_is_better = True
+
+    def group_counts(self, lists: Lists, groups: Tensor, number: int) -> Tensor:
+        return torch.bincount(groups, minlength=number).double()
+
+    def value(self, counts: Tensor) -> Tensor:
+        return counts.max()
+
+    def differences(self, lists: Lists, counts: Tensor) -> Tensor:
+        return torch.zeros(len(lists), dtype=torch.float64)
 
 
 @pytest.mark.parametrize("name", ["ndcg@20", "NDCG@20", " nDCG@20 ", "ndcg@020"])
@@ -33,17 +49,33 @@ def test_an_outside_class_keeps_its_case(monkeypatch: pytest.MonkeyPatch) -> Non
     metric = parse("outside_metrics:FirstPlace@3")
     assert type(metric) is FirstPlace
     assert metric.cutoff == 3
+    grouped = parse("outside_metrics:Size:age@3")
+    assert type(grouped) is Size
+    assert (grouped.attribute, grouped.needs) == ("age", ("age",))
+
+
+@pytest.mark.parametrize("name", ["eo:gender@20", "EO:gender@20", "sp:age@5", "tv:gender@1"])
+def test_an_attribute_stands_behind_a_metric_of_groups(name: str) -> None:
+    metric = parse(name)
+    assert isinstance(metric, GroupMetric)
+    assert metric.attribute in metric.needs
+    assert metric.attribute == name.partition("@")[0].partition(":")[2]
 
 
 def test_every_metric_of_the_package_is_found() -> None:
-    assert {"ndcg", "recall"} <= set(METRICS.names())
+    assert {"ndcg", "recall", "gini", "eo", "ild-category"} <= set(METRICS.names())
 
 
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("ndgc@20", ("'ndgc@20'", "did you mean 'ndcg@K'?")),
-        ("loss", ("'loss'", "known: ", "ndcg@K", "recall@K")),
+        ("ndgc@20", ("'ndgc@20'", "did you mean 'ndcg'?", "NAME@20")),
+        ("loss", ("'loss'", "known: ", "ndcg", "recall")),
+        ("eo@20", ("'eo@20'", "compares groups of users", "eo:gender@20 or eo:age@20")),
+        ("eo:sex@20", ("'eo:sex@20'", "write eo:gender@20")),
+        ("recall:gender@20", ("takes no group of users", "write recall@20")),
+        ("ild-category@1", ("cutoff >= 2", "'ild-category@1'")),
+        ("pandas:DataFrame@3", ("'pandas:DataFrame' is no metric", "UserMetric")),
         ("@20", ("'@20'", "unknown metric")),
         ("ndcg", ("'ndcg'", "write ndcg@20")),
         ("ndcg@", ("'ndcg@'", "cutoff >= 1")),
@@ -64,5 +96,5 @@ def test_wrong_names_are_errors_with_place_and_value(name: str, parts: tuple[str
 
 
 def test_other_right_names_are_listed() -> None:
-    with pytest.raises(ConfigError, match=r"known: .*loss.*ndcg@K"):
-        parse("margin", also=("loss",))
+    with pytest.raises(ConfigError, match=r"known: .*loss.*ndcg"):
+        parse("qqq", also=("loss",))

@@ -103,7 +103,7 @@ def test_a_relevant_item_named_twice_counts_once() -> None:
             DataError,
             ("ranked_items: list 1", "item 5 twice"),
         ),
-        (("recal@1", LISTS, WANTED), ConfigError, ("metric", "'recal@1'", "'recall@K'")),
+        (("recal@1", LISTS, WANTED), ConfigError, ("metric", "'recal@1'", "'recall'")),
     ],
 )
 def test_errors_name_place_and_value(
@@ -132,3 +132,15 @@ def test_hits_are_memberships(seed: int, tensor: bool) -> None:
     found = hits(torch.from_numpy(lists) if tensor else lists, users, held)
     assert found.dtype == torch.bool
     assert found.tolist() == expected
+
+
+def test_items_outside_of_the_catalogue_are_refused() -> None:
+    with pytest.raises(DataError, match="from 0 to 4, got 5"):
+        score("gini@3", LISTS, WANTED, num_items=5)
+
+
+def test_lists_may_be_as_short_as_the_catalogue() -> None:
+    """Three items in all: each list of three shows everything."""
+    lists = np.array([[2, 0, 1], [0, 1, 2]])
+    assert score("item-coverage@20", lists, [np.array([1])] * 2, num_items=3) == 1
+    assert score("precision@20", lists, [np.array([1])] * 2, num_items=3) == pytest.approx(1 / 20)

@@ -126,7 +126,7 @@ def test_models_that_look_at_more_than_tables_step_one_by_one(
     learner = parts.learner(0)
     assert can_stack(learner, parts.negatives, parts.weighting)
     for owner, name in (
-        (type(parts.negatives), "choose"),
+        (type(parts.negatives), "sees_model"),
         (type(parts.weighting), "weigh"),
         (type(learner.backbone), "match"),
         (type(learner.backbone), "regularised"),

@@ -1,0 +1,33 @@
+"""Item coverage@K: the share of the catalogue that is in at least one top-K list."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dvr_ray.metrics.exposure import over_items, recommended
+from dvr_ray.metrics.lists import Lists
+from dvr_ray.metrics.metric import METRICS, AggregateMetric
+
+__all__ = ["ItemCoverage"]
+
+
+@METRICS.add("item-coverage")
+class ItemCoverage(AggregateMetric):
+    """Share of all items that anybody is recommended."""
+
+    higher_is_better = True
+    source = "Ge et al. (RecSys 2010), section 2.1"
+    needs = ("catalogue",)
+    exposure = True
+
+    def counts(self, lists: Lists) -> Tensor:
+        """Count lists per item, shape (I,)."""
+        return recommended(lists).double()
+
+    def value(self, counts: Tensor) -> Tensor:
+        """Share of items with a count."""
+        return (counts > 0).double().mean()
+
+    def differences(self, lists: Lists, counts: Tensor) -> Tensor:
+        """Count the items that no other list holds."""
+        return over_items(lists, (counts == 1).double()) / len(counts)

@@ -1,0 +1,55 @@
+"""Refuses metrics that the data can't serve, and says what would bring what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dvr_ray.errors import DataError
+from dvr_ray.metrics.catalogue import ATTRIBUTES, Catalogue
+
+__all__ = ["check_needs", "lacking"]
+
+SOURCES = {
+    "category": "data.source movielens, hetrec-original, s3rec or recbole, or with data.source "
+    "table a column category in a file items.csv beside the log",
+    "gender": "data.source movielens (100K or 1M) or recbole, or with data.source table a column "
+    "gender in a file users.csv beside the log",
+    "age": "data.source movielens (100K or 1M) or recbole, or with data.source table a column "
+    "age in a file users.csv beside the log",
+}
+
+
+def lacking(needs: Sequence[str], catalogue: Catalogue) -> list[str]:
+    """Return those needs of a metric that a catalogue doesn't meet."""
+    return [need for need in needs if not catalogue.has(need)]
+
+
+def check_needs(needs: Sequence[str], name: str, catalogue: Catalogue, place: str) -> None:
+    """Check that the data have what a metric reads.
+
+    Parameters
+    ----------
+    needs : sequence of str
+        Of a metric or a re-ranker.
+    name : str
+        As the user wrote it.
+    catalogue : Catalogue
+        What is known.
+    place : str
+        Where it was written.
+
+    Raises
+    ------
+    DataError
+        Naming what is missing and the importer's option that brings it.
+    """
+    for need in lacking(needs, catalogue):
+        mend = f"it comes with {SOURCES[need]}" if need in SOURCES else f"give the {need}"
+        if need not in ATTRIBUTES:
+            rule = f"{name} needs the items' {need}, the data have none"
+        elif need in catalogue.groups:
+            rule = f"{name} needs users of two groups of {need}, the data have fewer"
+            mend = "choose another metric"
+        else:
+            rule = f"{name} needs the users' {need}, the data have none"
+        raise DataError(place, rule, mend)
