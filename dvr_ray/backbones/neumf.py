@@ -28,7 +28,7 @@ from dvr_ray.data.interactions import Interactions
 
 __all__ = ["NeuMF"]
 
-PAIRS = 1 << 17
+PAIRS = 1 << 15
 
 
 class NeuMFParams(Strict):

@@ -30,11 +30,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "minmax loss": {"policy.normalisation": "minmax", "adapter.reward": "loss"},
     "lightgcn valued": {"backbone": {"name": "lightgcn", "dim": 8, "layers": 2}},
-    "by user": {"training.sampling": "user"},
+    "by user bpr": {"training.sampling": "user", "method.name": "bpr", "training.epochs": 5},
 }
-OWN_FIELDS: dict[str, dict[str, Any]] = {}
 VARIANTS |= {
-    f"{name} bpr": {"backbone": {"name": name} | OWN_FIELDS.get(name, {}), "method.name": "bpr"}
+    f"{name} bpr": {"backbone": {"name": name}, "method.name": "bpr", "training.epochs": 5}
     for name in BACKBONES.names()
 }
 
@@ -42,7 +41,7 @@ VARIANTS |= {
 def train_all(collective: Collective | None = None) -> list[dict[str, torch.Tensor]]:
     """Train every variant; weights, values and probabilities of each.
 
-    About 5 batches an epoch and 14 epochs: more than 50 steps of the backbone.
+    About 5 batches an epoch and 14 epochs: more than 50 steps of the backbone; 25 of plain BPR.
     """
     group = collective or TorchCollective()
     found = []
@@ -70,4 +69,8 @@ def test_many_workers_equal_one(workers: int, alone: list[dict[str, torch.Tensor
         for variant, expected, state in zip(VARIANTS, alone, found, strict=True):
             assert expected.keys() == state.keys()
             for name, tensor in expected.items():
-                assert torch.allclose(tensor, state[name], rtol=1e-9, atol=1e-9), (variant, name)
+                # A row that was never drawn has no mean loss.
+                same = torch.allclose(
+                    tensor, state[name], rtol=1e-9, atol=1e-9, equal_nan=name == "losses.mean"
+                )
+                assert same, (variant, name)
