@@ -32,6 +32,10 @@ OUTSIDE = {
     "pattern": "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$",
     "description": "A class outside the package: package.module:Class.",
 }
+EXTENDED = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+    "description": "Files that this one says the differences to; relative to its folder.",
+}
 ONCE = ("data.", "split.")
 
 
@@ -47,13 +51,16 @@ def schema() -> dict[str, Any]:
     definitions.pop("Component")
     _name_choices(definitions)
     _search(definitions)
+    for kind in ("SearchSpace", "RunConfig"):
+        definitions[kind]["properties"]["extends"] = EXTENDED
     sections = [{"required": [name]} for name in SearchSpace.model_fields]
+    complete = {"anyOf": [{"required": ["run"]}, {"required": ["extends"]}]}
     whole = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "dvr_ray: a run config or a search space",
         "type": "object",
         "if": {"anyOf": sections},
-        "then": {"$ref": "#/definitions/SearchSpace", "required": ["run"]},
+        "then": {"allOf": [{"$ref": "#/definitions/SearchSpace"}, complete]},
         "else": {"$ref": "#/definitions/RunConfig"},
         "definitions": definitions,
     }
@@ -92,7 +99,8 @@ def _named(names: list[str]) -> dict[str, Any]:
 
 def _search(definitions: dict[str, Any]) -> None:
     """Name the fields that can be searched, and say that a distribution is of one kind."""
-    distribution = {"$ref": "#/definitions/Distribution"}
+    # Null takes a field out that an extended file searches.
+    distribution = {"anyOf": [{"$ref": "#/definitions/Distribution"}, {"type": "null"}]}
     fields = [f for f in known_fields(RunConfig) if f not in COMPONENTS and not f.startswith(ONCE)]
     for section, registry in COMPONENTS.items():
         own = {f for name in registry.names() for f in registry.get(name).Params.model_fields}

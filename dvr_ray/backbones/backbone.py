@@ -148,12 +148,12 @@ class Backbone(nn.Module, ABC):
             Scores and norms.
         """
         tables = self.represent()
-        user, positive, negative = self._rows(tables, users, positives, negatives)
+        user, positive, negative = self.rows(tables, users, positives, negatives)
         counted = self.regularised(tables)
         if counted is tables:
             norms = _squares(user, positive, negative)
         else:
-            norms = _squares(*self._rows(counted, users, positives, negatives))
+            norms = _squares(*self.rows(counted, users, positives, negatives))
         return TripletOutput(*self.score(user, positive, negative, keys), norms)
 
     def frozen(self) -> Tables:
@@ -181,9 +181,10 @@ class Backbone(nn.Module, ABC):
         """Where its weights live."""
         return next(itertools.chain(self.parameters(), self.buffers())).device
 
-    def _rows(
+    def rows(
         self, tables: Tables, users: Tensor, positives: Tensor, negatives: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Look up the rows of triplets, shapes as in `forward`: (b, D), (b, D), (b or 1, n, D)."""
         user = self._lookup(tables.users, users)
         # One lookup of both sides leaves one gradient to combine.
         items = self._lookup(tables.items, torch.cat([positives, negatives.flatten()]))

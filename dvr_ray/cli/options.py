@@ -7,7 +7,17 @@ from typing import Annotated, Optional
 
 import typer
 
-__all__ = ["Address", "AsJson", "Out", "Overrides", "Quiet", "Resume", "Verbose", "Workers"]
+__all__ = [
+    "Address",
+    "AsJson",
+    "More",
+    "Out",
+    "Overrides",
+    "Quiet",
+    "Resume",
+    "Verbose",
+    "Workers",
+]
 
 Out = Annotated[
     Optional[Path],  # noqa: UP045  (typer reads it at run time)
@@ -16,6 +26,10 @@ Out = Annotated[
 Overrides = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--set", metavar="PATH=VALUE", help="Set a field, e.g. training.lr=1e-3; repeat."),
+]
+More = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option("--with", metavar="FILE", help="A YAML file that overrides the first; repeat."),
 ]
 Workers = Annotated[
     Optional[int],  # noqa: UP045

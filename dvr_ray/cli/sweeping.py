@@ -12,6 +12,7 @@ from dvr_ray.cli.logs import LogFile, logged
 from dvr_ray.cli.options import (
     Address,
     AsJson,
+    More,
     Out,
     Overrides,
     Quiet,
@@ -26,6 +27,7 @@ __all__ = ["tune"]
 
 def tune(
     space: Annotated[Path, typer.Argument(help="Search space: run, search, tune, resources.")],
+    more: More = None,
     out: Out = None,
     overrides: Overrides = None,
     workers: Workers = None,
@@ -54,7 +56,7 @@ def tune(
     asked = list(overrides or [])
     asked += [f"resources.workers={workers}"] if workers else []
     asked += [f"tune.trials={trials}"] if trials else []
-    loaded = load_space(space, asked)
+    loaded = load_space(space, asked, more or [])
     check_space(loaded, str(space))
     folder = out or Path("runs") / loaded.name
     with logged(screen) as log:

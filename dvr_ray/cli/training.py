@@ -12,6 +12,7 @@ from dvr_ray.cli.logs import logged
 from dvr_ray.cli.options import (
     Address,
     AsJson,
+    More,
     Out,
     Overrides,
     Quiet,
@@ -29,6 +30,7 @@ __all__ = ["train"]
 
 def train(
     config: Annotated[Path, typer.Argument(help="Run config, or a search space (then its `run`).")],
+    more: More = None,
     out: Out = None,
     overrides: Overrides = None,
     workers: Workers = None,
@@ -50,9 +52,9 @@ def train(
     from dvr_ray.training.build import check
 
     screen = Screen(as_json, quiet, verbose)
-    run_config = load_run(config, overrides or [])
+    run_config = load_run(config, overrides or [], more or [])
     check(run_config, str(config))
-    tracking = load_tracking(config, overrides or [])
+    tracking = load_tracking(config, overrides or [], more or [])
     check_tracking(tracking, f"{config}: tracking")
     folder = out or Path("runs") / config.stem
     _check_folder(folder, run_config, resume)

@@ -54,12 +54,15 @@ class Document:
         Line, from 1, of every key and list entry, by path.
     chosen : dict of tuple to str
         Paths that were set from outside, and how the user wrote them.
+    files : dict of tuple to Path
+        Where an entry's line lies in another file than ``path``.
     """
 
     path: Path
     content: dict[str, Any]
     lines: dict[Keys, int] = field(default_factory=dict)
     chosen: dict[Keys, str] = field(default_factory=dict)
+    files: dict[Keys, Path] = field(default_factory=dict)
 
     def place(self, keys: Keys) -> str:
         """Return ``file:line: dotted.path`` of an entry, or ``--set path`` where it was set."""
@@ -69,11 +72,11 @@ class Document:
         for path, written in self.chosen.items():
             if keys and path[: len(keys)] == keys and keys not in self.lines:
                 return f"--set {written}"
-        known = (
-            self.lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in self.lines
-        )
-        line = next(known, None)
-        where = str(self.path) if line is None else f"{self.path}:{line}"
+        known = (keys[:end] for end in range(len(keys), 0, -1) if keys[:end] in self.lines)
+        found = next(known, None)
+        where = str(self.path)
+        if found is not None:
+            where = f"{self.files.get(found, self.path)}:{self.lines[found]}"
         return f"{where}: {_dotted(keys)}" if keys else where
 
     def with_value(self, keys: tuple[str, ...], value: Any, written: str) -> Document:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import os
@@ -11,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dvr_ray.config.document import Document, parse_value, read_document, write_document
+from dvr_ray.config.document import Document, parse_value, write_document
+from dvr_ray.config.extending import located, read_extended
 from dvr_ray.config.paths import get, put
 from dvr_ray.config.schema import DataConfig, RunConfig, Strict, TrackingConfig
 from dvr_ray.config.searched import check_search
@@ -34,43 +34,56 @@ SECTIONS = tuple(SearchSpace.model_fields)
 TRACKING = "tracking"
 
 
-def load_run(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+def load_run(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()) -> RunConfig:
     """Return a file's run config, or the ``run`` part of its search space.
 
     Parameters
     ----------
     path : Path
-        YAML file. Its ``data.path`` is relative to the file's folder.
+        YAML file, which may extend others. Its ``data.path`` is relative to the file's folder.
     overrides : sequence of str
         ``path=value``, as given to ``--set``; values are read as YAML. A ``data.path`` is relative
         to the current folder.
+    more : sequence of Path
+        Files that override the first one, each those before it.
 
     Raises
     ------
     ConfigError
         Naming file, line, field, value and the nearest right name.
     """
-    document = read_document(path)
+    document = read_extended(path, more)
     if _is_space(document):
         return _space(document, overrides).run
-    document = _located(document, (), path.parent)
     for override in overrides:
         written, keys, value = _parsed(override)
         if keys[0] != TRACKING:
             document = document.with_value(keys[1:] if keys[0] == "run" else keys, value, written)
     run = {name: value for name, value in document.content.items() if name != TRACKING}
-    return checked(RunConfig, _located(replace(document, content=run), (), Path.cwd()))
+    return checked(RunConfig, located(replace(document, content=run), (), Path.cwd()))
 
 
-def load_tracking(path: Path, overrides: Sequence[str] = ()) -> TrackingConfig:
+def load_tracking(
+    path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()
+) -> TrackingConfig:
     """Read the section ``tracking`` that may stand beside a run, in either kind of file.
+
+    Parameters
+    ----------
+    path, overrides, more
+        As for `load_run`.
+
+    Returns
+    -------
+    TrackingConfig
+        The default where there is none.
 
     Raises
     ------
     ConfigError
         As `load_run`.
     """
-    document = read_document(path)
+    document = read_extended(path, more)
     if _is_space(document):
         return _space(document, overrides).tracking
     for override in overrides:
@@ -81,7 +94,7 @@ def load_tracking(path: Path, overrides: Sequence[str] = ()) -> TrackingConfig:
     return checked(_Tracked, replace(document, content=alone)).tracking
 
 
-def load_space(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
+def load_space(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()) -> SearchSpace:
     """Return the search space of a file.
 
     Parameters
@@ -92,6 +105,8 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
         ``path=value``; the path starts with a section, or lies within ``run``. A searched field
         that is set, itself or with all of its section, is searched no longer: the user asked for
         that value. ``search.FIELD={...}`` searches a field, ``search.FIELD=null`` doesn't.
+    more : sequence of Path
+        Files that override the first one, each those before it.
 
     Raises
     ------
@@ -99,7 +114,7 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> SearchSpace:
         As `load_run`; also for ranges that reach illegal values, conditions in a circle, and a
         ``run`` value outside its own range.
     """
-    return _space(read_document(path), overrides)
+    return _space(read_extended(path, more), overrides)
 
 
 def apply(run: RunConfig, values: Mapping[str, Any]) -> RunConfig:
@@ -142,7 +157,7 @@ def data_config(source: str, path: Path | None, overrides: Sequence[str] = ()) -
             raise ConfigError("--set", f"must set a field of data, got {override!r}",
                               "e.g. data.core=5")  # fmt: skip
         document = document.with_value(keys, value, written)
-    return checked(RunConfig, _located(document, (), Path.cwd())).data
+    return checked(RunConfig, located(document, (), Path.cwd())).data
 
 
 def dump(model: Strict, path: Path) -> None:
@@ -176,10 +191,9 @@ def _space(document: Document, overrides: Sequence[str]) -> SearchSpace:
             document.place(()), f"a search space needs a section `run`, got {found}",
             "put the run config below `run:`",
         )  # fmt: skip
-    document = _located(document, ("run",), document.path.parent)
     for override in overrides:
         document = _overridden(document, override)
-    document = _located(document, ("run",), Path.cwd())
+    document = located(document, ("run",), Path.cwd())
     space = checked(SearchSpace, document)
     check_search(space, document)
     return space
@@ -215,15 +229,3 @@ def _overridden(document: Document, override: str) -> Document:
     else:
         return document
     return replace(document, content={**document.content, "search": kept})
-
-
-def _located(document: Document, above: tuple[str, ...], folder: Path) -> Document:
-    """Make the run's ``data.path`` absolute, if it is there and isn't yet."""
-    node: Any = document.content
-    for key in (*above, "data"):
-        node = node.get(key) if isinstance(node, dict) else None
-    if not isinstance(node, dict) or not isinstance(node.get("path"), str):
-        return document
-    content = copy.deepcopy(document.content)
-    put(content, (*above, "data", "path"), os.path.normpath(folder.absolute() / node["path"]), "")
-    return replace(document, content=content)

@@ -62,6 +62,9 @@ class NegativeSampler(ABC):
     @abstractmethod
     def __init__(self, params: Any, train: Interactions) -> None: ...
 
+    def meet(self, backbone: type[Backbone]) -> None:  # noqa: B027
+        """Learn which backbone will train on the negatives, before the first draw."""
+
     @abstractmethod
     def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Draw what `choose` needs for some training rows, on the CPU.

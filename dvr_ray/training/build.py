@@ -22,6 +22,7 @@ from dvr_ray.registry import Registry
 from dvr_ray.rewards import MetricAdapter
 from dvr_ray.seeding import generator
 from dvr_ray.training.learner import Learner
+from dvr_ray.training.pairs import check_name, check_pairs
 from dvr_ray.weightings import WEIGHTINGS, Weighting, WeightingParts
 from dvr_ray.weightings.inputs import DYNAMIC
 
@@ -59,7 +60,7 @@ def check(config: RunConfig, place: str = "run") -> None:
     _params(BACKBONES, config.backbone, f"{place}: backbone")
     _params(NEGATIVES, config.negatives, f"{place}: negatives")
     _params(WEIGHTINGS, config.method, f"{place}: method")
-    _combined(config, place)
+    check_pairs(config, place)
     parse(config.training.metric, f"{place}: training.metric")
     if config.adapter.reward.lower() != "loss":
         parse(config.adapter.reward, f"{place}: adapter.reward", also=("loss",))
@@ -77,25 +78,6 @@ def check(config: RunConfig, place: str = "run") -> None:
             f"{place}: training.warmup",
             f"must be >= 1 for the feature 'loss', got {config.training.warmup}",
             "raise it or leave 'loss' out of encoder.features",
-        )
-
-
-def _combined(config: RunConfig, place: str) -> None:
-    """Check fields that exclude one another."""
-    batches = config.adapter.horizon.batches
-    if config.training.sampling == "user" and batches is not None:
-        raise ConfigError(
-            f"{place}: adapter.horizon.batches",
-            f"must be null for training.sampling user, got {batches}",
-            "set adapter.horizon.epochs or sample by interaction",
-        )
-    backbone, method = config.backbone.name, config.method.name
-    plain = WEIGHTINGS.get(method) is WEIGHTINGS.get("bpr")
-    if not (plain or BACKBONES.get(backbone).trainable):
-        raise ConfigError(
-            f"{place}: method.name",
-            f"must be bpr for backbone {backbone!r}, which has nothing to train, got {method!r}",
-            "set method.name to bpr or take another backbone",
         )
 
 
@@ -125,6 +107,7 @@ def build(
 
     sampler_params = _params(NEGATIVES, config.negatives, "run: negatives")
     negatives = NEGATIVES.get(config.negatives.name)(sampler_params, data.train)
+    negatives.meet(backbone_class)
 
     def make_learner(counter: int) -> Learner:
         training = config.training
@@ -149,6 +132,7 @@ def build(
 
 def _params(registry: Registry[Any], component: Component, place: str) -> Strict:
     """Check a component's own fields against its ``Params``."""
+    check_name(component.name, registry.names(), f"{place}.name", registry.family)
     found = registry.get(component.name, f"{place}.name")
     model = getattr(found, "Params", None)
     if not (isinstance(model, type) and issubclass(model, Strict)):
@@ -167,6 +151,7 @@ def _params(registry: Registry[Any], component: Component, place: str) -> Strict
             raise ConfigError(
                 f"{place}.{field}", f"unknown field of {registry.family} {component.name!r}", known
             ) from error
+        rule = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{place}.{field}", f"{first['msg']}, got {first['input']!r}", "change the value"
+            f"{place}.{field}", f"{rule}, got {first['input']!r}", "change the value"
         ) from error

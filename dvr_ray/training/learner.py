@@ -207,11 +207,15 @@ class Learner:
         with torch.no_grad():
             negatives = self._negatives.choose(self.backbone, self._snapshot, own.users, own.drawn)
         out = self.backbone(own.users, own.positives, negatives.items, own.keys)
-        losses = self._negatives.losses(out.positive[:, None] - out.negative, negatives)
+
+        def row_losses(gaps: Tensor) -> Tensor:
+            return self._negatives.losses(gaps, negatives)
+
+        losses = row_losses(out.positive[:, None] - out.negative)
         record.add(own.rows, losses.detach())
         triplets = TripletBatch(
-            own.step, total, own.rows, own.users, own.positives, negatives.items, losses,
-            self.backbone,
+            own.step, total, own.rows, own.users, own.positives, negatives.items, negatives.usable,
+            losses, row_losses, self.backbone,
         )  # fmt: skip
         weights = weigh(triplets)
         fit = losses if weights is None else weights * losses

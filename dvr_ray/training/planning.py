@@ -137,7 +137,10 @@ class Planner:
         return torch.arange(first, first + count, device=self._device)
 
     def fixed_negatives(self, backbone: Backbone, rows: Tensor, *counters: int) -> Tensor:
-        """Draw one negative per row that stays for a horizon, (r,), by the model of its start."""
+        """Draw one negative per row that stays for a horizon, (r,), by the model of its start.
+
+        Of several the first usable one; of a list of which none is, the first.
+        """
         drawn = self._negatives.draw(rows, generator(self._seed, "fixed negatives", *counters))
         with torch.no_grad():
             found = self._negatives.choose(
@@ -146,4 +149,7 @@ class Planner:
                 self._users[rows],
                 drawn.to(self._device),
             )
-        return found.items[:, 0].expand(len(rows)).cpu()
+        if found.usable is None:
+            return found.items[:, 0].expand(len(rows)).cpu()
+        first = found.usable.byte().argmax(1, keepdim=True)
+        return found.items.expand(len(rows), -1).gather(1, first)[:, 0].cpu()

@@ -17,3 +17,4 @@ class KeepAll(Weighting):
     """Train with every triplet, as plain BPR does."""
 
     Params = KeepAllParams
+    needs_training = False

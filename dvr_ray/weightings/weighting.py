@@ -93,8 +93,13 @@ class TripletBatch:
         Their users and items.
     negatives : Tensor, shape (b, n) or (1, n)
         Their negative items; one list for all where the first size is 1.
+    usable : Tensor of bool, shape (b, n), or None
+        False where a listed negative doesn't count for the row; None where all do.
     losses : Tensor, shape (b,)
         BPR losses, with gradient.
+    loss : callable
+        Maps gaps (b, n), score of the positive minus that of each negative, to the losses (b,) that
+        the sampler makes of them: ``losses`` is what it says of the model as it is.
     backbone : Backbone
         The model that trains on them.
     """
@@ -105,7 +110,9 @@ class TripletBatch:
     users: Tensor
     positives: Tensor
     negatives: Tensor
+    usable: Tensor | None
     losses: Tensor
+    loss: Callable[[Tensor], Tensor]
     backbone: Backbone
 
 
@@ -113,6 +120,10 @@ class Weighting(ABC):
     """Keeps every row with weight one; subclasses change what they need."""
 
     Params: type[Strict]
+
+    needs_training = True
+    """Whether it only makes sense for a backbone that trains on the triplets it weighs; pairs that
+    make none are refused before training."""
 
     def __init__(self, parts: WeightingParts) -> None:
         self.parts = parts

@@ -138,7 +138,10 @@ def test_plain_output_of_a_training(call: Call, tmp_path: Path) -> None:
 
 def test_a_failed_training_says_where_its_log_lies(call: Call, tmp_path: Path) -> None:
     lines = ["from dvr_ray.negatives.uniform import Uniform", "class Dry(Uniform):"]
-    lines += ["    def draw(self, rows, generator):", "        raise OSError(28, 'no space', 'here')"]
+    lines += [
+        "    def draw(self, rows, generator):",
+        "        raise OSError(28, 'no space', 'here')",
+    ]
     (tmp_path / "dry.py").write_text("\n".join(lines), encoding="utf-8")
     sys.path.insert(0, str(tmp_path))
     try:

@@ -57,6 +57,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mgcf": {"backbone": {"name": "mgcf", "degree": 4.0}, "method__name": "bpr"},
     "by user": {"training__sampling": "user"},
     "embeddings": {"encoder__features": ["agreement", "loss", "embeddings", "products"]},
+    "tce": {"method": {"name": "tce", "gradual": 30}},
+    "til-ui": {"method": {"name": "til-ui", "outer": "reward"}},
+    "til-mi": {"method": {"name": "til-mi", "warmup": 1, "every": 2, "clusters": 4}},
 }
 
 

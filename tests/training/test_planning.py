@@ -1,4 +1,4 @@
-"""Batches of an epoch: every row once, or users alike."""
+"""Batches of an epoch: every row once, or users alike; what a horizon holds fixed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import torch
 
 from dvr_ray.collective import OneProcess
 from dvr_ray.config.schema import RunConfig
-from dvr_ray.data.interactions import Interactions
+from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.negatives.uniform import Uniform, UniformParams
+from dvr_ray.training.build import build
 from dvr_ray.training.learner import LossRecord
 from dvr_ray.training.planning import Planner
 
@@ -59,3 +60,26 @@ def test_losses_of_a_row_that_repeats_are_averaged() -> None:
     record.add(torch.tensor([1, 1, 0]), torch.tensor([2.0, 4.0, 9.0]))
     assert record.merge() == pytest.approx(5.0)
     assert record.mean[:2].tolist() == [9.0, 3.0] and record.mean[2].isnan()
+
+
+@pytest.mark.parametrize(
+    "negatives",
+    [
+        {"name": "uniform"},
+        {"name": "uniform", "shared": True, "count": 30},
+        {"name": "best-of", "count": 2},
+    ],
+)
+def test_a_fixed_negative_is_no_positive(
+    small_run: Callable[..., RunConfig], small_data: TrialData, negatives: dict[str, object]
+) -> None:
+    device = torch.device("cpu")
+    config = small_run(negatives=negatives)
+    parts = build(config, small_data, OneProcess(), device)
+    planner = Planner(config, small_data.train, parts.negatives, device)
+    rows = torch.arange(len(small_data.train))
+    backbone = parts.learner(0).backbone
+    found = planner.fixed_negatives(backbone, rows, 3)
+    assert found.shape == rows.shape
+    assert not small_data.train.contains(small_data.train.users, found.numpy()).any()
+    assert torch.equal(found, planner.fixed_negatives(backbone, rows, 3))

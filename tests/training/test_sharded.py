@@ -29,6 +29,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "policy.entropy": 0.1,
     },
     "minmax loss": {"policy.normalisation": "minmax", "adapter.reward": "loss"},
+    "tce": {"method": {"name": "tce", "gradual": 20}},
+    "til-ui": {
+        "method": {"name": "til-ui", "alpha": 0.1, "outer": "reward", "trick": "norm"},
+        "negatives.count": 2,
+        "training.epochs": 10,
+    },
+    "til-mi": {
+        "method": {"name": "til-mi", "alpha": 0.1, "warmup": 1, "clusters": 4, "every": 2},
+        "training.batch_size": 151,
+        "training.epochs": 10,
+    },
     "lightgcn valued": {"backbone": {"name": "lightgcn", "dim": 8, "layers": 2}},
     "by user bpr": {"training.sampling": "user", "method.name": "bpr", "training.epochs": 5},
 }
@@ -41,7 +52,8 @@ VARIANTS |= {
 def train_all(collective: Collective | None = None) -> list[dict[str, torch.Tensor]]:
     """Train every variant; weights, values and probabilities of each.
 
-    About 5 batches an epoch and 14 epochs: more than 50 steps of the backbone; 25 of plain BPR.
+    At least 5 batches an epoch and 10 epochs: 50 steps of the backbone; 25 of plain BPR. The last
+    batch of the til-mi run has one row, so one worker's share is empty.
     """
     group = collective or TorchCollective()
     found = []

@@ -1,0 +1,70 @@
+"""Which parts go together, and where a paper's name of a method belongs."""
+
+from __future__ import annotations
+
+from dvr_ray.backbones import BACKBONES
+from dvr_ray.config.schema import RunConfig
+from dvr_ray.errors import ConfigError
+from dvr_ray.weightings import WEIGHTINGS
+
+__all__ = ["PAPER_NAMES", "check_name", "check_pairs"]
+
+PAPER_NAMES = {
+    "wbpr": "wbpr is negatives: {name: popularity} with method: {name: bpr}",
+    "aobpr": "aobpr is negatives: {name: adaptive} with method: {name: bpr}",
+    "dns": "dns is negatives: {name: best-of} with method: {name: bpr}",
+    "pris": "pris is negatives: {name: importance} with method: {name: bpr}",
+    "tce-bpr": "tce-bpr is method: {name: tce}",
+    "rce-bpr": "rce-bpr is method: {name: rce}",
+    "til": "til is method: {name: til-ui} or method: {name: til-mi}",
+    "ease": "ease is backbone: {name: ease} with method: {name: bpr}",
+}
+"""Methods of papers that stand under other names or in other places here."""
+
+
+def check_name(name: str, known: list[str], place: str, family: str) -> None:
+    """Tell a paper's method from a misspelt name.
+
+    Parameters
+    ----------
+    name : str
+        As written.
+    known : list of str
+        Names of the family.
+    place : str
+        Where it was written.
+    family : str
+        What is looked for there.
+
+    Raises
+    ------
+    ConfigError
+        If it is the name of a method that is written otherwise here.
+    """
+    mend = PAPER_NAMES.get(name)
+    if mend is not None and name not in known:
+        raise ConfigError(place, f"unknown {family} {name!r}", mend)
+
+
+def check_pairs(config: RunConfig, place: str) -> None:
+    """Refuse parts and fields that make no sense together (`Weighting.needs_training`).
+
+    Raises
+    ------
+    ConfigError
+        With the reason.
+    """
+    backbone, method = config.backbone.name, config.method.name
+    if WEIGHTINGS.get(method).needs_training and not BACKBONES.get(backbone).trainable:
+        raise ConfigError(
+            f"{place}: method.name",
+            f"must be bpr for backbone {backbone!r}, which has nothing to train, got {method!r}",
+            "set method.name to bpr or take another backbone",
+        )
+    batches = config.adapter.horizon.batches
+    if config.training.sampling == "user" and batches is not None:
+        raise ConfigError(
+            f"{place}: adapter.horizon.batches",
+            f"must be null for training.sampling user, got {batches}",
+            "set adapter.horizon.epochs or sample by interaction",
+        )
