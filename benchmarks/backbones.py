@@ -1,6 +1,6 @@
 """An epoch of every backbone on Gowalla relative to BPRMF in the same run, with peak memory.
 
-    python benchmarks/backbones.py --data ../shared/data/gowalla [--steps 40] [--users 1000]
+    python benchmarks/backbones.py --data ../shared/data/gowalla [--steps 40] [--only NAME ...]
 
 Plain BPR with uniform negatives, 64 dimensions, batch 2048. Each backbone runs in a process of its
 own with one thread: times are its CPU seconds, so that neighbours don't count, and its peak
@@ -82,8 +82,9 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--users", type=int, default=1000)
+    parser.add_argument("--only", nargs="*", default=BACKBONES.names(), help="beside bprmf")
     asked = parser.parse_args()
-    names = sorted(BACKBONES.names(), key=lambda name: name != "bprmf")
+    names = ["bprmf", *(name for name in asked.only if name != "bprmf")]
     base = 0.0
     for name in names:
         # One process after the other, each with a peak of its own.
