@@ -1,6 +1,7 @@
 """Speed on Gowalla as ratios to bare-torch limits measured in the same run.
 
-    python benchmarks/epoch.py --data ../shared/data/gowalla [--only bpr evaluation dvr quality]
+    python benchmarks/epoch.py --data ../shared/data/gowalla
+        [--only bpr evaluation dvr replicas quality]
 
 * bpr: one epoch of plain BPR (64 dimensions, batch 4096) against a bare loop of the same gathers
   and row updates of Adam (goal 1.5);
@@ -8,6 +9,11 @@
   the same users (goal 1.3);
 * dvr: one epoch of DVR with one mask against one of BPR, valuation, reward and updates included
   (goal 1.5);
+* replicas: one epoch of K = 4 replicas, one by one and batched, against K epochs of plain BPR in
+  the same trainer, at three batch sizes (goal .7). Also against a learner that steps by autograd,
+  as backbones that can't share a computation do. The variants take turns in the same process, each
+  with tables of its own. ``--threads 1 --clock process`` counts processor time, which busy
+  neighbours change least;
 * quality: best validation ndcg@20 within some epochs of row-wise and of dense Adam, each at the
   best of the same learning rates.
 """
@@ -15,10 +21,10 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,11 +35,13 @@ import torch
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from benchmarks.replicas import replicas, resident, stack  # noqa: E402
 from dvr_ray.backbones import Backbone  # noqa: E402
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
 from dvr_ray.config.schema import RunConfig  # noqa: E402
 from dvr_ray.data.prepare import prepare  # noqa: E402
+from dvr_ray.training.batched import Stack  # noqa: E402
 from dvr_ray.training.build import build  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
 from dvr_ray.training.learner import Batch, Learner, LossRecord  # noqa: E402
@@ -86,10 +94,16 @@ def epoch(learner: Learner, batches: Iterable[Batch], record: LossRecord) -> Non
         learner.step(batch, record)
 
 
+def stacked(alone: Stack, batches: Iterable[Batch], record: LossRecord) -> None:
+    """Train on all rows of all batches as the trainer trains one learner."""
+    for batch in batches:
+        alone.step(batch, [None], [record])
+
+
 def bpr(config: RunConfig, data: Any) -> None:
     """Epoch of plain BPR against the bare loop."""
     parts = build(config, data, OneProcess(), CPU)
-    learner = parts.learner(0)
+    learner = stack(parts, 1)
     planner = Planner(config, data.train, parts.negatives, CPU)
     batches = list(planner.walk(planner.cut("order", 0), 0))
     record = LossRecord(len(data.train), OneProcess())
@@ -97,8 +111,8 @@ def bpr(config: RunConfig, data: Any) -> None:
     tables = [torch.randn(size, DIM) * 0.1 for size in sizes]
     moments = [(torch.zeros(size, DIM), torch.zeros(size, DIM)) for size in sizes]
     bare = seconds(lambda: bare_epoch(batches, tables, moments, [0]))
-    whole = seconds(lambda: epoch(learner, planner.walk(planner.cut("order", 0), 0), record))
-    loop = seconds(lambda: epoch(learner, batches, record))
+    whole = seconds(lambda: stacked(learner, planner.walk(planner.cut("order", 0), 0), record))
+    loop = seconds(lambda: stacked(learner, batches, record))
     print(
         f"BPR epoch {loop:.2f} s, with drawing {whole:.2f} s, bare loop {bare:.2f} s: ratio "
         f"{loop / bare:.2f} (with drawing {whole / bare:.2f})",
@@ -173,7 +187,7 @@ def trained(
     learner, record = parts.learner(0), LossRecord(len(data.train), OneProcess())
     if not sparse:
         learner.backbone.rowwise = False
-        learner._optimiser = BackboneOptimiser(learner.backbone, config.training.lr, OneProcess())
+        learner.optimiser = BackboneOptimiser(learner.backbone, config.training.lr, OneProcess())
     for number in range(1, epochs + 1):
         epoch(learner, planner.walk(planner.cut("order", number), number), record)
         if number % 5 == 0:
@@ -184,10 +198,19 @@ def main() -> None:
     """Read Gowalla and run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--only", nargs="*", default=["bpr", "evaluation", "dvr", "quality"])
+    parser.add_argument(
+        "--only", nargs="*", default=["bpr", "evaluation", "dvr", "replicas", "quality"]
+    )
     parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--clock", choices=["wall", "process"], default="wall")
     asked = parser.parse_args()
-    torch.set_num_threads(2)
+    if len(asked.only) > 1:
+        # A process each, so that each has a peak of its own.
+        for name in asked.only:
+            subprocess.run([sys.executable, *sys.argv, "--only", name], check=True)
+        return
+    torch.set_num_threads(asked.threads)
     config = apply(RunConfig(), {
         "data.source": "lightgcn", "data.path": str(Path(asked.data).resolve()),
         "backbone": {"name": "bprmf", "dim": DIM},
@@ -195,11 +218,17 @@ def main() -> None:
         "training.batch_size": BATCH, "training.lr": 2e-3, "training.l2": 1e-2,
     })  # fmt: skip
     data, _ = prepare(config)
-    for name in asked.only:
-        if name == "quality":
-            quality(config, data, asked.epochs)
-        else:
-            {"bpr": bpr, "evaluation": evaluation, "dvr": dvr}[name](config, replace(data))
+    print(f"peak memory after reading the data {resident('VmHWM'):.0f} MiB", flush=True)
+    clock = time.process_time if asked.clock == "process" else time.perf_counter
+    run: dict[str, Callable[[], None]] = {
+        "bpr": lambda: bpr(config, data),
+        "evaluation": lambda: evaluation(config, data),
+        "dvr": lambda: dvr(config, data),
+        "replicas": lambda: replicas(config, data, clock),
+        "quality": lambda: quality(config, data, asked.epochs),
+    }
+    run[asked.only[0]]()
+    print(f"{asked.only[0]}: peak memory {resident('VmHWM'):.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

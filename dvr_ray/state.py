@@ -35,21 +35,12 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
     """Restore what `optimiser_tensors` gave; moments go to their parameter's device."""
-    import torch
-
-    whole = isinstance(optimiser, torch.optim.SparseAdam)
     for number, parameter in enumerate(_parameters(optimiser)):
         optimiser.state[parameter] = {
-            name: _restored(name, value, parameter, whole)
+            # Step counts stay on the CPU.
+            name: (value if name == "step" else value.to(parameter.device)).clone()
             for name, value in under(str(number), state).items()
         }
-
-
-def _restored(name: str, value: Tensor, parameter: torch.Tensor, whole_steps: bool) -> Tensor | int:
-    if name == "step":
-        # SparseAdam counts steps in a plain integer, the dense optimisers in a CPU tensor.
-        return int(value) if whole_steps else value.clone()
-    return value.to(parameter.device).clone()
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:

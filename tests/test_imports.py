@@ -11,7 +11,7 @@ import pytest
 
 LAYERS = [
     {"errors"},
-    {"registry", "seeding", "collective", "state", "events", "files"},
+    {"registry", "seeding", "collective", "state", "kmeans", "events", "files"},
     {"config"},
     {"data", "tracking"},
     {"valuation", "metrics"},

@@ -70,11 +70,6 @@ class RunBar:
         for event in news(row, (self._metric,)):
             self.tell(event)
 
-    def report_all(self, rows: list[dict[str, Any]]) -> None:
-        """Take the rows of a run in other processes."""
-        for row in rows:
-            self.report(row, None)
-
     def tell(self, event: Event) -> None:
         """Take an event."""
         if isinstance(event, Started):

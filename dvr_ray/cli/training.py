@@ -146,17 +146,16 @@ def _run_group(request: Any, workers: int, address: str | None, bar: RunBar) -> 
     """Train on a Ray Train group; a cluster that can't be had is refused before anything starts."""
     from dvr_ray.config.schema import ResourcesConfig
     from dvr_ray.distributed.cluster import connect, disconnect
-    from dvr_ray.distributed.group import run_group
-    from dvr_ray.training.following import Follower, Polling
+    from dvr_ray.distributed.group import WorkerGroups, run_on
+    from dvr_ray.training.stored import finished
 
     resources = ResourcesConfig(workers=workers)
     connect(address, resources, bar.screen.verbose)
     try:
         _tell_start(request, bar)
         bar.tell(Note(f"Ray is up; training on {workers} workers"))
-        follower = Follower(request.folder)
-        follower.fresh()  # what was trained before a resumption
-        with Polling(lambda: bar.report_all(follower.fresh())):
-            return run_group(request, resources, (canonical(request.config.training.metric),))
+        with WorkerGroups(request.data, resources, request.folder / "ray-train") as groups:
+            run_on(groups.mailbox, [request], bar)
+        return finished(request.folder) or {}
     finally:
         disconnect()

@@ -8,13 +8,21 @@ alike must enter as 1/W on each, and parameter gradients are summed, not average
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["TorchCollective"]
+from dvr_ray.errors import RunError
+
+__all__ = ["LostWorkerError", "TorchCollective"]
+
+
+class LostWorkerError(RunError):
+    """Another worker of the group is gone, or doesn't answer in time."""
 
 
 class TorchCollective:
@@ -48,7 +56,8 @@ class TorchCollective:
         """Sum over workers in place, outside autograd; any shape, the same on all."""
         with torch.no_grad():
             moved = values.detach().contiguous().to(self._device())
-            dist.all_reduce(moved, group=self._group)
+            with _together():
+                dist.all_reduce(moved, group=self._group)
             return values.copy_(moved)
 
     def gather_rows(self, rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,12 +86,23 @@ class TorchCollective:
         padded[: len(values)] = values.detach()
         padded = padded.to(self._device())
         parts = [torch.empty_like(padded) for _ in lengths]
-        dist.all_gather(parts, padded, group=self._group)
+        with _together():
+            dist.all_gather(parts, padded, group=self._group)
         cut = [part[:length] for part, length in zip(parts, lengths, strict=True)]
         return torch.cat(cut).to(values.device)
 
     def _device(self) -> torch.device:
         return torch.device("cuda" if dist.get_backend(self._group) == "nccl" else "cpu")
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Tell what another worker's end does here from faults of this worker's own."""
+    try:
+        yield
+    except RuntimeError as error:
+        cause = " ".join(str(error).split())
+        raise LostWorkerError("worker group", f"lost a worker ({cause})") from error
 
 
 class _Sum(torch.autograd.Function):

@@ -1,179 +1,212 @@
-"""One run on W workers of a Ray Train group: each holds B / W of every batch.
+"""Groups of W workers under Ray Train, kept over the runs that they train.
 
 The training loop is the one that a single process runs; it is handed a `TorchCollective` instead
-of `OneProcess`. A group that loses a worker is restarted and goes on from the newest checkpoint.
+of `OneProcess`, and each worker holds B / W of every batch. To start a group takes 10 to 20
+seconds, nearly all of it processes and imports, so the train function of one ``fit()`` serves one
+run after the other. A group that has lost a worker, or in which only some workers failed, ends;
+another one takes up its run at the newest checkpoint.
+
+The driver keeps all groups, and trials in other processes reach them through a mailbox: the
+resources of a group whose owner was killed would stay reserved until the driver ends.
 """
 
 from __future__ import annotations
 
 import functools
+import pickle
 import shutil
-import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.errors import DivergedError, DvrRayError, RunError
+from dvr_ray.distributed.mailbox import Mailbox
+from dvr_ray.distributed.serving import serve
+from dvr_ray.errors import RunError
+from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.run import RunRequest, run
-from dvr_ray.training.stored import Failure, finished, note_failure, read_failure
+from dvr_ray.training.stored import finished
 
-__all__ = ["run_group"]
+__all__ = ["WorkerGroups", "run_on"]
 
 RESTARTS = 2
 TIMEOUT_SECONDS = 60
 
 
-def run_group(
-    request: RunRequest,
-    resources: ResourcesConfig,
-    objectives: tuple[str, ...],
-    callbacks: Sequence[Any] = (),
-) -> dict[str, Any]:
-    """Train one run on a group of workers and wait for it.
+class WorkerGroups:
+    """Groups that wait for runs; a context manager. Each is started when a run waits for it.
 
     Parameters
     ----------
-    request : RunRequest
-        The run; its folder must be visible to all nodes.
+    data : TrialData
+        What all runs train on; put into the object store once.
     resources : ResourcesConfig
-        Workers and what each of them gets.
-    objectives : tuple of str
-        Metrics that every report carries.
-    callbacks : sequence
-        Ray Train callbacks, e.g. one that passes reports on to Tune.
+        Workers of a group, and what each of them gets.
+    folder : Path
+        Where Ray Train keeps its own files while the groups live; visible to all nodes, and used
+        by nobody else.
+    count : int
+        Number of groups, so many runs are trained at the same time.
 
-    Returns
-    -------
-    dict
-        The content of ``result.json``.
+    Attributes
+    ----------
+    mailbox : ActorHandle
+        For `run_on`, in this process or another one.
+    """
+
+    def __init__(
+        self, data: TrialData, resources: ResourcesConfig, folder: Path, count: int = 1
+    ) -> None:
+        import ray
+
+        # What a killed driver has left there may be torn.
+        self._folder = folder.resolve()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
+        made = ray.remote(num_cpus=0, label_selector=here)(Mailbox)
+        self.mailbox = made.remote(1 + RESTARTS)
+        self._left = threading.Event()
+        shared = ray.put(data)
+        self._keepers = [
+            threading.Thread(
+                target=self._keep, args=(shared, resources), name=f"group {number}", daemon=True
+            )
+            for number in range(count)
+        ]
+        for keeper in self._keepers:
+            keeper.start()
+
+    def drop(self, folder: Path | None = None) -> None:
+        """Stop the runs of a folder, or all, whose trial doesn't wait for them any more."""
+        import ray
+
+        ray.get(self.mailbox.drop.remote(None if folder is None else str(folder.resolve())))
+
+    def close(self) -> None:
+        """Let the workers go and wait for them; who doesn't come in time loses the mailbox."""
+        import ray
+
+        ray.get(self.mailbox.close.remote())
+        for keeper in self._keepers:
+            keeper.join(TIMEOUT_SECONDS)
+        ray.kill(self.mailbox)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> WorkerGroups:
+        """Return the groups."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        """Close; after an interruption the workers end with the connection to Ray."""
+        self._left.set()
+        if kind is None or issubclass(kind, Exception):
+            self.close()
+
+    def _keep(self, data: Any, resources: ResourcesConfig) -> None:
+        """Start a group whenever a run waits for one; ``fit()`` blocks for the life of a group."""
+        import ray
+
+        while not self._left.is_set() and ray.get(self.mailbox.wanted.remote()):
+            group, cause = uuid.uuid4().hex[:8], "they ended early"
+            try:
+                _trainer(group, self.mailbox, data, resources, self._folder).fit()
+            except Exception as error:
+                cause = _cause(error)
+            # Without a connection any use of Ray would end this process.
+            if not self._left.is_set():
+                ray.get(self.mailbox.lost.remote(group, cause))
+
+
+def run_on(mailbox: Any, requests: Sequence[RunRequest], reporter: Reporter) -> None:
+    """Have runs trained by groups, and wait for their results; what was trained before counts.
+
+    Parameters
+    ----------
+    mailbox : ActorHandle
+        Of the groups.
+    requests : sequence of RunRequest
+        The runs, on the groups' data; their folders must be visible to all nodes.
+    reporter : Reporter
+        Takes each row once, in this process; a run's workers wait for it, and what it raises stops
+        all runs.
 
     Raises
     ------
-    RunError
-        If the group fails more often than it is restarted.
+    DvrRayError
+        What a run raised, or that its workers were lost more often than they are replaced.
     """
+    numbers: dict[int, RunRequest] = {}
+    try:
+        for request in requests:
+            if finished(request.folder) is not None:
+                run(request, reporter)
+            else:
+                numbers[_submit(mailbox, request)] = request
+        _follow(mailbox, numbers, reporter)
+    except BaseException:
+        for number in numbers:
+            mailbox.end.remote(number)
+        raise
+
+
+def _submit(mailbox: Any, request: RunRequest) -> int:
+    """Send a run without its data, which workers have; return its number."""
     import ray
+
+    folder = request.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    sent = pickle.dumps(replace(request, data=None, folder=folder))  # type: ignore[arg-type]
+    return int(ray.get(mailbox.submit.remote(str(folder), sent)))
+
+
+def _follow(mailbox: Any, numbers: dict[int, RunRequest], reporter: Reporter) -> None:
+    """Pass rows on until all runs have ended."""
+    import ray
+
+    waiting = {mailbox.news.remote(number): number for number in numbers}
+    while waiting:
+        (ready, *_), _ = ray.wait(list(waiting))
+        number, news = waiting.pop(ready), ray.get(ready)
+        if news.error is not None:
+            raise news.error
+        if news.row is not None:
+            reporter.report(news.row, None)
+            waiting[mailbox.news.remote(number)] = number
+        elif finished(folder := numbers[number].folder) is None:
+            raise RunError(str(folder), "its workers left no result", "train it again")
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost cause in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+def _trainer(group: str, mailbox: Any, data: Any, resources: ResourcesConfig, folder: Path) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    done = finished(request.folder)
-    if done is not None:
-        return done
-    request.folder.mkdir(parents=True, exist_ok=True)
-    storage = request.folder / "ray-train"
-    # The run's own checkpoints are what it goes on from. Train's files may be torn by a kill.
-    shutil.rmtree(storage, ignore_errors=True)
     gpu = resources.gpus_per_worker > 0
     each = {"CPU": resources.cpus_per_worker} | ({"GPU": resources.gpus_per_worker} if gpu else {})
+    threads = max(1, int(resources.cpus_per_worker))
     # NCCL refuses two ranks on one GPU.
     backend = "nccl" if resources.gpus_per_worker >= 1 else "gloo"
-    trainer = TorchTrainer(
-        functools.partial(
-            _worker,
-            data=ray.put(request.data),
-            request=_without_data(request),
-            objectives=objectives,
-            threads=max(1, int(resources.cpus_per_worker)),
-        ),
+    return TorchTrainer(
+        functools.partial(serve, group=group, mailbox=mailbox, data=data, threads=threads),
         scaling_config=ScalingConfig(
             num_workers=resources.workers, use_gpu=gpu, resources_per_worker=each
         ),
         torch_config=TorchConfig(backend=backend, timeout_s=TIMEOUT_SECONDS),
         run_config=RunConfig(
-            name=request.folder.name,
-            storage_path=str(storage.resolve()),
-            callbacks=list(callbacks),
-            failure_config=FailureConfig(max_failures=RESTARTS),
+            name=group,
+            storage_path=str(folder),
+            # Tries are counted for each run, and not over the life of a group.
+            failure_config=FailureConfig(max_failures=0, max_preemption_failures=0),
         ),
     )
-    try:
-        with _own_interrupt():
-            trainer.fit()
-    except Exception as error:
-        raise RunError(str(request.folder), _cause(error), "see the log of Ray Train") from error
-    result = finished(request.folder)
-    if result is None:
-        failure = read_failure(request.folder) or Failure("the workers ended without a result")
-        kind = DivergedError if failure.final else RunError
-        raise kind(str(request.folder), failure.cause)
-    return result
-
-
-@contextmanager
-def _own_interrupt() -> Iterator[None]:
-    """Have Ctrl-C end a group as it ends everything else; Train makes a plain exit of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as error:
-        raise KeyboardInterrupt from error
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class TrainReporter:
-    """Passes rows and checkpoints to ``ray.train.report``; every worker must report alike."""
-
-    def __init__(self, objectives: tuple[str, ...]) -> None:
-        self._objectives = objectives
-
-    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
-        """Report one row; the checkpoint comes from worker 0."""
-        import ray.train
-
-        kept = None if checkpoint is None else ray.train.Checkpoint.from_directory(checkpoint)
-        ray.train.report(row_metrics(row, self._objectives), checkpoint=kept)
-
-
-def row_metrics(row: dict[str, Any], objectives: tuple[str, ...]) -> dict[str, Any]:
-    """Return what searchers and schedulers read: the objectives, epoch and phase."""
-    return {name: row["selection"][name] for name in objectives} | {
-        "epoch": row["epoch"],
-        "phase": row["phase"],
-    }
-
-
-def _worker(*, data: Any, request: RunRequest, objectives: tuple[str, ...], threads: int) -> None:
-    """Runs in every worker of the group."""
-    import ray
-    import ray.train.torch
-
-    from dvr_ray.distributed.collective import TorchCollective
-
-    torch.set_num_threads(threads)
-    held: TrialData = ray.get(data)
-    try:
-        run(
-            replace(request, data=held),
-            TrainReporter(objectives),
-            TorchCollective(),
-            ray.train.torch.get_device(),
-        )
-    except DvrRayError as error:
-        # Raised on, Train would take it for a lost worker and start the group anew.
-        note_failure(request.folder, Failure.of(error))
-
-
-def _without_data(request: RunRequest) -> RunRequest:
-    return replace(request, data=None, folder=request.folder.resolve())  # type: ignore[arg-type]
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost cause in one line."""
-    seen: BaseException = error
-    while seen.__cause__ is not None:
-        seen = seen.__cause__
-    if isinstance(seen, DvrRayError):
-        return str(seen)
-    lines = [line for line in str(seen).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(seen).__name__

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from dvr_ray.backbones import Backbone
 from dvr_ray.data.interactions import Interactions
+from dvr_ray.kmeans import cluster_means, kmeans
 from dvr_ray.negatives.proposal import Proposal
 from dvr_ray.negatives.redraws import Redraws
 from dvr_ray.seeding import generator
 
-__all__ = ["ClusterProposal", "Clusters", "kmeans"]
+__all__ = ["ClusterProposal", "Clusters"]
 
 
 class Clusters(NamedTuple):
@@ -28,7 +29,7 @@ class Clusters(NamedTuple):
     Parameters
     ----------
     centres : Tensor, shape (C, D)
-        Means of the clusters' items.
+        Means of the clusters' items, zeros where there are none.
     of : Tensor of int64, shape (I,)
         Cluster of each item.
     order : Tensor of int64, shape (I,)
@@ -59,6 +60,8 @@ class ClusterProposal:
         Positive weights of items within a cluster.
     """
 
+    ROUNDS = 10
+
     def __init__(self, train: Interactions, count: int, clusters: int, weights: Tensor) -> None:
         self._clusters, self._weights = clusters, weights
         self._redraws = Redraws(train, count, Proposal(train, count, weights.numpy()))
@@ -69,7 +72,9 @@ class ClusterProposal:
 
     def snapshot(self, backbone: Backbone) -> Clusters:
         """Group the items by their vectors."""
-        centres, of = kmeans(backbone.frozen().items, self._clusters)
+        items = backbone.frozen().items
+        of = kmeans(items, self._clusters, generator(0, "clusters"), self.ROUNDS)
+        centres = cluster_means(items, of, self._clusters)
         order = torch.sort(of, stable=True).indices
         self._weights = self._weights.to(of.device)
         ends = torch.cat([self._weights.new_zeros(1), self._weights[order].cumsum(0)])
@@ -98,40 +103,3 @@ class ClusterProposal:
 
         items = self._redraws.first_free(users, drawn, propose)
         return items, pulls.gather(1, clusters.of[items]) + self._weights[items].log()
-
-
-def kmeans(vectors: Tensor, count: int, turns: int = 10) -> tuple[Tensor, Tensor]:
-    """Group vectors by Lloyd's algorithm from vectors drawn with a fixed seed.
-
-    Time O(turns I C D), memory O((I + C) D) and one chunk of distances. A cluster that loses all
-    its vectors keeps its centre.
-
-    Parameters
-    ----------
-    vectors : Tensor, shape (I, D)
-        Vectors.
-    count : int
-        Clusters C, at most I.
-    turns : int
-        Rounds.
-
-    Returns
-    -------
-    centres : Tensor, shape (C, D)
-        Means of the groups.
-    nearest : Tensor of int64, shape (I,)
-        Group of each vector.
-    """
-    first = torch.randperm(len(vectors), generator=generator(0, "clusters"))[:count]
-    centres = vectors[first.to(vectors.device)]
-    for _ in range(turns):
-        nearest = torch.cat([_nearest(part, centres) for part in torch.split(vectors, 1 << 16)])
-        sums = torch.zeros_like(centres).index_add_(0, nearest, vectors)
-        sizes = torch.bincount(nearest, minlength=count)[:, None]
-        centres = torch.where(sizes > 0, sums / sizes.clamp_min(1), centres)
-    return centres, nearest
-
-
-def _nearest(vectors: Tensor, centres: Tensor) -> Tensor:
-    distances = centres.square().sum(1) - 2 * vectors @ centres.T
-    return distances.argmin(1)

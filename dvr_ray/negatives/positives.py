@@ -87,4 +87,6 @@ class Positives:
     def _at(self, name: str, tensor: Tensor, device: torch.device) -> Tensor:
         if device == tensor.device:
             return tensor
-        return self._moved.setdefault((name, device), tensor.to(device))
+        if (name, device) not in self._moved:
+            self._moved[name, device] = tensor.to(device)
+        return self._moved[name, device]

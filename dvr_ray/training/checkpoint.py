@@ -21,7 +21,7 @@ from dvr_ray.files import placed, temporary_name
 
 __all__ = ["Progress", "Stored", "newest", "save", "write_json", "write_tensors"]
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2
 
 

@@ -158,8 +158,8 @@ class Learner:
         negatives: NegativeSampler,
     ) -> None:
         self.backbone = make()
-        self._l2, self._collective, self._negatives = l2, collective, negatives
-        self._optimiser = BackboneOptimiser(self.backbone, lr, collective)
+        self.l2, self._collective, self._negatives = l2, collective, negatives
+        self.optimiser = BackboneOptimiser(self.backbone, lr, collective)
         self._snapshot: Any = None
         self._aged = 0
 
@@ -187,7 +187,7 @@ class Learner:
         own, total = batch.share(kept, self._collective)
         if total:
             loss = self._loss(own, total, record, weigh)
-            self._optimiser.step(loss)
+            self.optimiser.step(loss)
 
     def _look(self, batch: Batch) -> None:
         """Renew what the sampler knows of the model."""
@@ -219,18 +219,18 @@ class Learner:
         )  # fmt: skip
         weights = weigh(triplets)
         fit = losses if weights is None else weights * losses
-        loss: Tensor = (fit.sum() + 0.5 * self._l2 * out.squared_norm.sum()) / total
+        loss: Tensor = (fit.sum() + 0.5 * self.l2 * out.squared_norm.sum()) / total
         return loss
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and moments."""
         weights = {name: tensor.detach() for name, tensor in self.backbone.state_dict().items()}
-        return prefixed("weights", weights) | prefixed("optimiser", self._optimiser.tensors())
+        return prefixed("weights", weights) | prefixed("optimiser", self.optimiser.tensors())
 
     def load_tensors(self, state: dict[str, Tensor]) -> None:
         """Restore what `tensors` gave, by copy."""
         self.backbone.load_state_dict(under("weights", state))
-        self._optimiser.load_tensors(under("optimiser", state))
+        self.optimiser.load_tensors(under("optimiser", state))
 
     def merge(self, replicas: list[Learner]) -> None:
         """Become the average of replicas, weights and moments alike."""

@@ -1,8 +1,8 @@
 """Adam that touches only the rows of the batch.
 
-Embedding tables get torch's ``SparseAdam`` ("lazy" Adam: the moments of a row move only when the
-row is in the batch), everything else plain Adam. On Gowalla this costs what a hand-written loop of
-the same gathers and row updates costs, and ranks as well as dense Adam (`benchmarks/epoch.py`).
+Embedding tables get "lazy" Adam, as torch's ``SparseAdam`` has it: the weights and moments of a row
+move only when the row is in the batch. Everything else gets plain Adam. It ranks as well as dense
+Adam (`benchmarks/epoch.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,62 @@ from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective
 from dvr_ray.state import load_optimiser, optimiser_tensors, prefixed, under
 
-__all__ = ["BackboneOptimiser"]
+__all__ = ["BackboneOptimiser", "RowAdam", "mean_tensors", "sum_rows"]
+
+
+class RowAdam:
+    """Lazy Adam of one table, with the numbers of ``torch.optim.SparseAdam``.
+
+    Parameters
+    ----------
+    table : Tensor, shape (rows, d)
+        Changed in place.
+    lr : float
+        Learning rate.
+    """
+
+    FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8
+    BLOCK = 2048
+    """Rows stepped at a time, so that what is gathered stays in the cache."""
+
+    def __init__(self, table: Tensor, lr: float) -> None:
+        self.table, self._lr = table, lr
+        self._steps = 0
+        self._mean = torch.zeros_like(table, requires_grad=False)
+        self._square = torch.zeros_like(self._mean)
+
+    def step(self, rows: Tensor, gradient: Tensor) -> None:
+        """Move distinct rows (r,) along their gradient (r, d); r may be 0, which counts too."""
+        self._steps += 1
+        rate = self._lr * (1 - self.SECOND**self._steps) ** 0.5 / (1 - self.FIRST**self._steps)
+        with torch.no_grad():
+            for start in range(0, len(rows), self.BLOCK):
+                stop = start + self.BLOCK
+                self._step_block(rows[start:stop], gradient[start:stop], rate)
+
+    def _step_block(self, rows: Tensor, gradient: Tensor, rate: float) -> None:
+        mean = self._mean.index_select(0, rows).lerp_(gradient, 1 - self.FIRST)
+        self._mean.index_copy_(0, rows, mean)
+        # As a difference, a square that overflows makes the loss NaN instead of a row that stays.
+        square = self._square.index_select(0, rows).lerp_(gradient.square(), 1 - self.SECOND)
+        self._square.index_copy_(0, rows, square)
+        weights = self.table.index_select(0, rows)
+        weights.addcdiv_(mean, square.sqrt_().add_(self.EPSILON), value=-rate)
+        self.table.index_copy_(0, rows, weights)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Moments and step count."""
+        return {
+            "step": torch.tensor(self._steps),
+            "exp_avg": self._mean,
+            "exp_avg_sq": self._square,
+        }
+
+    def load_tensors(self, state: dict[str, Tensor]) -> None:
+        """Restore what `tensors` gave, by copy."""
+        self._steps = int(state["step"])
+        self._mean.copy_(state["exp_avg"])
+        self._square.copy_(state["exp_avg_sq"])
 
 
 class BackboneOptimiser:
@@ -34,38 +89,40 @@ class BackboneOptimiser:
 
     def __init__(self, backbone: Backbone, lr: float, collective: Collective) -> None:
         self._collective = collective
-        self._tables = _sparse_tables(backbone)
-        known = {id(table) for table in self._tables}
-        self._dense = [p for p in backbone.parameters() if id(p) not in known]
-        self._optimisers: list[torch.optim.Optimizer] = []
-        if self._tables:
-            self._optimisers.append(torch.optim.SparseAdam(self._tables, lr=lr))
-        if self._dense:
-            self._optimisers.append(torch.optim.Adam(self._dense, lr=lr))
+        tables = [*backbone.represent()] if backbone.rowwise else []
+        known = {id(table) for table in tables}
+        self._rest = [p for p in backbone.parameters() if id(p) not in known]
+        self._dense = torch.optim.Adam(self._rest, lr=lr) if self._rest else None
+        self.by_rows = [RowAdam(table, lr) for table in tables]
+
+    @property
+    def rows_only(self) -> bool:
+        """Whether the tables of users and items are all that there is."""
+        return self._dense is None
 
     def step(self, loss: Tensor) -> None:
         """Backpropagate this worker's part of the loss and step on the sum over workers.
 
         Without parameters nothing happens.
         """
-        if not self._optimisers:
+        parameters = [*(adam.table for adam in self.by_rows), *self._rest]
+        if not parameters:
             return
-        for optimiser in self._optimisers:
-            optimiser.zero_grad()
+        for parameter in parameters:
+            parameter.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
-        if self._collective.size > 1:
-            self._sum_gradients()
-        for optimiser in self._optimisers:
-            optimiser.step()
+        for adam in self.by_rows:
+            assert adam.table.grad is not None
+            rows, values = adam.table.grad._indices()[0], adam.table.grad._values()
+            adam.step(*sum_rows(*self._collective.gather_rows(rows, values)))
+        if self._dense is not None:
+            self._sum_dense()
+            self._dense.step()
 
-    def _sum_gradients(self) -> None:
-        for table in self._tables:
-            assert table.grad is not None
-            rows, values = self._collective.gather_rows(
-                table.grad._indices()[0], table.grad._values()
-            )
-            table.grad = torch.sparse_coo_tensor(rows[None], values, table.shape)
-        for parameter in self._dense:
+    def _sum_dense(self) -> None:
+        if self._collective.size == 1:
+            return
+        for parameter in self._rest:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             self._collective.sum_(parameter.grad)
@@ -73,18 +130,25 @@ class BackboneOptimiser:
     def tensors(self) -> dict[str, Tensor]:
         """Moments and step counts."""
         state: dict[str, Tensor] = {}
-        for number, optimiser in enumerate(self._optimisers):
-            state |= prefixed(str(number), optimiser_tensors(optimiser))
+        for number, adam in enumerate(self.by_rows):
+            state |= prefixed(f"rows.{number}", adam.tensors())
+        if self._dense is not None:
+            state |= prefixed("dense", optimiser_tensors(self._dense))
         return state
 
     def load_tensors(self, state: dict[str, Tensor]) -> None:
         """Restore what `tensors` gave."""
-        for number, optimiser in enumerate(self._optimisers):
-            load_optimiser(optimiser, under(str(number), state))
+        for number, adam in enumerate(self.by_rows):
+            adam.load_tensors(under(f"rows.{number}", state))
+        if self._dense is not None:
+            load_optimiser(self._dense, under("dense", state))
 
 
-def _sparse_tables(backbone: Backbone) -> list[Tensor]:
-    return [*backbone.represent()] if backbone.rowwise else []
+def sum_rows(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum the values (r, d) of equal rows (r,); return distinct rows, ascending, and their sums."""
+    distinct, place = torch.unique(rows, return_inverse=True)
+    sums = values.new_zeros(len(distinct), values.shape[1])
+    return distinct, sums.index_add_(0, place, values)
 
 
 def mean_tensors(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:

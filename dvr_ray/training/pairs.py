@@ -41,7 +41,7 @@ def check_name(name: str, known: list[str], place: str, family: str) -> None:
     ConfigError
         If it is the name of a method that is written otherwise here.
     """
-    mend = PAPER_NAMES.get(name)
+    mend = PAPER_NAMES.get(name.lower())
     if mend is not None and name not in known:
         raise ConfigError(place, f"unknown {family} {name!r}", mend)
 

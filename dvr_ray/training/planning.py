@@ -21,6 +21,9 @@ from dvr_ray.training.learner import Batch
 
 __all__ = ["Group", "Planner"]
 
+CHUNK = 8192
+"""Rows whose fixed negatives are chosen at once; bounds the memory for their candidates."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -121,12 +124,14 @@ class Planner:
         for place, rows in enumerate(batches):
             numbers = generator(self._seed, "negatives", counter, place)
             drawn = self._negatives.draw(rows, numbers)
+            # Rows are numbered by user: in order, neighbours read the same rows of the tables.
+            ordered, order = rows.sort()
             yield Batch(
                 counter * len(batches) + place,
-                rows,
-                self._users[rows],
-                self._items[rows],
-                drawn.to(self._device),
+                ordered,
+                self._users[ordered],
+                self._items[ordered],
+                (drawn if len(drawn) < len(rows) else drawn[order]).to(self._device),
                 begins=place == 0,
                 keys=self._keys(len(rows), counter, place),
             )
@@ -141,14 +146,20 @@ class Planner:
 
         Of several the first usable one; of a list of which none is, the first.
         """
-        drawn = self._negatives.draw(rows, generator(self._seed, "fixed negatives", *counters))
+        numbers = generator(self._seed, "fixed negatives", *counters)
         with torch.no_grad():
-            found = self._negatives.choose(
-                backbone,
-                self._negatives.snapshot(backbone),
-                self._users[rows],
-                drawn.to(self._device),
-            )
+            snapshot = self._negatives.snapshot(backbone)
+            found = [
+                self._first(backbone, snapshot, part, numbers) for part in torch.split(rows, CHUNK)
+            ]
+        return torch.cat(found)
+
+    def _first(
+        self, backbone: Backbone, snapshot: object, rows: Tensor, numbers: torch.Generator
+    ) -> Tensor:
+        users = self._users[rows]
+        drawn = self._negatives.draw(rows, numbers).to(self._device)
+        found = self._negatives.choose(backbone, snapshot, users, drawn)
         if found.usable is None:
             return found.items[:, 0].expand(len(rows)).cpu()
         first = found.usable.byte().argmax(1, keepdim=True)

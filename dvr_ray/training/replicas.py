@@ -8,16 +8,26 @@ random directions, they only explore: the main backbone then trains on the polic
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from torch import Tensor
 
 from dvr_ray.collective import Collective
 from dvr_ray.config.schema import AdapterConfig
 from dvr_ray.state import prefixed, under
+from dvr_ray.training.batched import Stack, can_stack
 from dvr_ray.training.build import Parts
 from dvr_ray.training.learner import Batch, Learner, LossRecord
 
 __all__ = ["Replicas"]
+
+
+class _Trained(NamedTuple):
+    """A learner, where its losses go, and its number for the weighting; None keeps all rows."""
+
+    learner: Learner
+    record: LossRecord
+    number: int | None
 
 
 class Replicas:
@@ -39,9 +49,11 @@ class Replicas:
         self, config: AdapterConfig, parts: Parts, rows: int, collective: Collective
     ) -> None:
         self._scratch = config.horizon.start == "scratch"
-        self._apart = self._scratch or config.exploration == "directional"
+        unlike = self._scratch or config.exploration == "directional"
+        self._apart = parts.weighting.learns and unlike
         self._parts, self._rows, self._collective = parts, rows, collective
         self._kept: list[Learner] = []
+        self._stack: Stack | None = None
         self.main = parts.learner(0)
         self.control: Learner | None = None
         self.exploring: list[Learner] = [self.main]
@@ -69,8 +81,7 @@ class Replicas:
 
     def train(self, batches: Iterable[Batch], record: LossRecord) -> None:
         """Train the main backbone alone on all rows for one epoch."""
-        for batch in batches:
-            self.main.step(batch, record)
+        self._walk(batches, [_Trained(self.main, record, None)])
 
     def explore(self, batches: Iterable[Batch], counter: int, record: LossRecord) -> None:
         """Train all for one epoch; losses of those that train on the policy's draws count.
@@ -85,15 +96,14 @@ class Replicas:
             Gets the losses.
         """
         silent = LossRecord(self._rows, self._collective)
-        trained = [(learner, silent if self._apart else record) for learner in self.exploring]
+        counted = silent if self._apart else record
+        trained = [_Trained(learner, counted, k) for k, learner in enumerate(self.exploring)]
         if self._apart:
             self._parts.weighting.redraw(counter)
-            trained.append((self.main, record))
-        for batch in batches:
-            for number, (learner, losses) in enumerate(trained):
-                self._step(learner, number, batch, losses)
-            if self.control is not None:
-                self.control.step(batch, silent)
+            trained.append(_Trained(self.main, record, len(trained)))
+        if self.control is not None:
+            trained.append(_Trained(self.control, silent, None))
+        self._walk(batches, trained)
 
     def merge(self) -> None:
         """End a horizon: average the replicas into the main backbone where they follow the policy.
@@ -102,6 +112,8 @@ class Replicas:
         """
         if not self._apart and self.exploring[0] is not self.main:
             self.main.merge(self.exploring)
+        if self._scratch:
+            self._stack = None
         self.exploring = [self.main]
 
     def tensors(self) -> dict[str, Tensor]:
@@ -116,11 +128,33 @@ class Replicas:
             self.control = self._parts.learner(0)
             self.control.load_tensors(control)
 
-    def _step(self, learner: Learner, number: int, batch: Batch, record: LossRecord) -> None:
-        weighting = self._parts.weighting
-        learner.step(
-            batch,
-            record,
-            weighting.select(number, batch.rows),
-            lambda triplets: weighting.weigh(number, triplets),
-        )
+    def _walk(self, batches: Iterable[Batch], trained: list[_Trained]) -> None:
+        stack = self._stacked([one.learner for one in trained])
+        records = [one.record for one in trained]
+        for batch in batches:
+            kept = [self._selected(one.number, batch.rows) for one in trained]
+            if stack is not None and len(batch.drawn) == len(batch.rows):
+                stack.step(batch, kept, records)
+            else:
+                for one, mask in zip(trained, kept, strict=True):
+                    self._step(one, batch, mask)
+
+    def _stacked(self, learners: list[Learner]) -> Stack | None:
+        """Return the stack of just these learners, if they can share a computation."""
+        if not can_stack(learners[0], self._parts.negatives, self._parts.weighting):
+            return None
+        if self._stack is None or self._stack.learners != learners:
+            self._stack = None  # its tables go before new ones come
+            self._stack = Stack(learners, self._collective, self._parts.negatives)
+        return self._stack
+
+    def _selected(self, number: int | None, rows: Tensor) -> Tensor | None:
+        return None if number is None else self._parts.weighting.select(number, rows)
+
+    def _step(self, one: _Trained, batch: Batch, kept: Tensor | None) -> None:
+        number = one.number
+        if number is None:
+            one.learner.step(batch, one.record)
+        else:
+            weigh = self._parts.weighting.weigh
+            one.learner.step(batch, one.record, kept, lambda triplets: weigh(number, triplets))

@@ -41,7 +41,9 @@ class Failure:
     def of(cls, error: BaseException) -> Failure:
         """Describe an exception in one line: by its message, unless it's ours also by its kind."""
         if isinstance(error, DvrRayError):
-            return cls(str(error), isinstance(error, DivergedError))
+            # What other processes raised comes with its trace in a note.
+            trace = "".join(getattr(error, "__notes__", ()))
+            return cls(str(error), isinstance(error, DivergedError), trace)
         told = " ".join(str(error).split())
         kind = type(error).__name__
         trace = "".join(traceback.format_exception(error))

@@ -10,6 +10,7 @@ from typing import Any
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
+from dvr_ray.distributed.group import WorkerGroups, run_on
 from dvr_ray.errors import CheckpointError, RunError
 from dvr_ray.events import Tell
 from dvr_ray.training.checkpoint import write_json
@@ -36,7 +37,7 @@ def retrain_and_test(
     data: TrialData,
     test: SealedTest,
     manifest: Manifest,
-    concurrent: int,
+    groups: WorkerGroups | None,
     tell: Tell,
 ) -> dict[str, Any]:
     """Retrain the winner and measure test once; a resumed sweep doesn't look again.
@@ -56,8 +57,8 @@ def retrain_and_test(
         The parts.
     manifest : Manifest
         The look is written down in it before it is taken.
-    concurrent : int
-        Runs at the same time.
+    groups : WorkerGroups or None
+        Train sharded runs.
     tell : callable
         Takes the events of the retraining.
 
@@ -90,7 +91,7 @@ def retrain_and_test(
     watcher = FinalWatcher(folders, winner.training.epochs, tell)
     watcher.begin()
     with Polling(watcher.look):
-        _train_all(list(runs.values()), plan, data, concurrent)
+        _train_all(list(runs.values()), plan, data, groups)
     metrics = tuple(dict.fromkeys([*plan.space.tune.objectives, *ALWAYS]))
     manifest.content["seeds"]["final"] = seeds
     manifest.look_at_test(f"winner {record.folder} and its controls on seeds {seeds}")
@@ -135,17 +136,16 @@ def read_final(folder: Path) -> dict[str, Any] | None:
     )
 
 
-def _train_all(requests: list[RunRequest], plan: Plan, data: TrialData, concurrent: int) -> None:
-    """Train runs as Ray tasks; groups of several workers one after the other."""
+def _train_all(
+    requests: list[RunRequest], plan: Plan, data: TrialData, groups: WorkerGroups | None
+) -> None:
+    """Train runs on groups of workers, or as Ray tasks."""
     import ray
-
-    from dvr_ray.distributed.group import run_group
 
     open_runs = [request for request in requests if finished(request.folder) is None]
     resources = plan.space.resources
-    if resources.workers > 1:
-        for request in open_runs:
-            run_group(request, resources, plan.space.tune.objectives)
+    if groups is not None:
+        run_on(groups.mailbox, open_runs, Silent())
         return
     shared = ray.put(data)
     task = ray.remote(

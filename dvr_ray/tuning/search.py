@@ -129,6 +129,7 @@ def make_tuner(
     plan: Plan,
     function: Callable[..., None],
     data: TrialData,
+    mailbox: Any,
     concurrent: int,
     searcher: Searcher,
     budget: Budget,
@@ -141,9 +142,11 @@ def make_tuner(
     plan : Plan
         The sweep.
     function : callable
-        The trainable, taking ``plan`` and ``data``.
+        The trainable, taking ``plan``, ``data`` and ``mailbox``.
     data : TrialData
         Put into the object store once.
+    mailbox : ActorHandle or None
+        Of the groups that train, if trials are sharded.
     concurrent : int
         Trials at the same time.
     searcher : Searcher
@@ -158,14 +161,17 @@ def make_tuner(
     shutil.rmtree(Path(plan.folder) / "ray" / STORED, ignore_errors=True)
     return Tuner(
         _with_resources(
-            tune.with_parameters(functools.partial(function, plan=plan), data=data), space
+            tune.with_parameters(
+                functools.partial(function, plan=plan), data=data, mailbox=mailbox
+            ),
+            space,
         ),
         tune_config=TuneConfig(
             search_alg=searcher,
             scheduler=searcher.scheduler,
             num_samples=space.tune.trials - searcher.ended if space.tune.trials else -1,
             max_concurrent_trials=concurrent,
-            reuse_actors=space.resources.workers == 1,
+            reuse_actors=True,
             trial_dirname_creator=_short_name,
         ),
         run_config=RunConfig(
@@ -183,7 +189,7 @@ def make_tuner(
 def _with_resources(function: Any, space: SearchSpace) -> Any:
     asked = space.resources
     if asked.workers > 1:
-        # The driver of a group needs no CPU: with one it would wait for its own workers.
+        # It waits for a group, and needs no CPU for that: with one it would wait for ever.
         return tune.with_resources(function, {"memory": DRIVER_BYTES})
     wanted = {"CPU": asked.cpus_per_worker}
     if asked.gpus_per_worker:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray.data.interactions import TrialData
+from dvr_ray.distributed.group import WorkerGroups
 from dvr_ray.training.stored import Failure, finished, note_failure, read_failure
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord
@@ -47,6 +48,7 @@ def search(
     concurrent: int,
     opened: tuple[Searcher, Budget],
     watcher: Watcher,
+    groups: WorkerGroups | None,
 ) -> list[TrialRecord]:
     """Run trials until the budget is spent.
 
@@ -64,6 +66,8 @@ def search(
         Of `open_search`.
     watcher : Watcher
         Told of every trial.
+    groups : WorkerGroups or None
+        Train sharded trials.
 
     Returns
     -------
@@ -76,8 +80,13 @@ def search(
     def on_event(which: int, status: str, metrics: dict[str, Any]) -> None:
         clock.tick(SPENT_EVERY_SECONDS)
         watcher.on_event(which, status, metrics)
+        if groups is not None and status != "running":
+            # It may have been stopped early.
+            groups.drop(Path(plan.folder) / "trials" / manifest.content["order"][which])
 
     def on_loss(values: dict[str, Any], failure: Failure, given_up: bool) -> None:
+        if groups is not None:
+            groups.drop(_folder(plan, values))
         if given_up:
             note_failure(_folder(plan, values), failure)
         what = "is given up" if given_up else "goes on from its last checkpoint"
@@ -87,11 +96,14 @@ def search(
     wanted = plan.space.tune.trials
     if not budget.stop_all() and (wanted is None or searcher.ended < wanted):
         events = TrialEvents(watcher.number, on_event, on_loss)
-        tuner = make_tuner(plan, trainable, data, concurrent, searcher, budget, events)
+        mailbox = None if groups is None else groups.mailbox
+        tuner = make_tuner(plan, trainable, data, mailbox, concurrent, searcher, budget, events)
         try:
             tuner.fit()
         finally:
             clock.tick(0)
+        if groups is not None:
+            groups.drop()  # the time may be up
     return _records(plan, searcher, watcher.number)
 
 

@@ -7,6 +7,7 @@ checkpoint, and one whose ``result.json`` exists is returned without training.
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
+from dvr_ray.distributed.group import WorkerGroups
 from dvr_ray.errors import ConfigError, RunError
 from dvr_ray.events import Note, Tell
 from dvr_ray.files import LOGS, claimed, visible
@@ -152,11 +154,23 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
         request.tell(Note(f"Ray is up after {time.monotonic() - began:.0f} s; searching"))
         watcher = Watcher(plan, manifest.number, request.tell)
         watcher.tell_earlier(manifest.content.get("order", []))
-        records = search(plan, data, manifest, fits, open_search(plan, manifest), watcher)
-        _write_down(records, plan, manifest)
-        return _conclude(request, plan, records, data, test, manifest, fits)
+        with _groups(plan, data, fits) as groups:
+            opened = open_search(plan, manifest)
+            records = search(plan, data, manifest, fits, opened, watcher, groups)
+            _write_down(records, plan, manifest)
+            return _conclude(request, plan, records, data, test, manifest, groups)
     finally:
         disconnect()
+
+
+def _groups(
+    plan: Plan, data: TrialData, count: int
+) -> AbstractContextManager[WorkerGroups] | nullcontext[None]:
+    """Return groups of workers for trials and retrainings; none where one worker does."""
+    resources = plan.space.resources
+    if resources.workers == 1:
+        return nullcontext()
+    return WorkerGroups(data, resources, Path(plan.folder) / "ray" / "train", count)
 
 
 def _write_down(records: list[TrialRecord], plan: Plan, manifest: Manifest) -> None:
@@ -175,7 +189,7 @@ def _conclude(
     data: TrialData,
     test: SealedTest,
     manifest: Manifest,
-    fits: int,
+    groups: WorkerGroups | None,
 ) -> SweepResult:
     front = pareto(records, plan.space.tune.objectives)
     if not front:
@@ -191,7 +205,7 @@ def _conclude(
     if plan.space.tune.final_seeds:
         count = plan.space.tune.final_seeds
         request.tell(Note(f"search ended; retraining the winner on fresh seeds: {count}"))
-        final = retrain_and_test(plan, winner, front[0], data, test, manifest, fits, request.tell)
+        final = retrain_and_test(plan, winner, front[0], data, test, manifest, groups, request.tell)
     return SweepResult(records, front, final)
 
 

@@ -1,4 +1,4 @@
-"""One trial of a sweep, in one of Tune's actors or as a Ray Train group.
+"""One trial of a sweep, in one of Tune's actors or, from there, on a group of workers.
 
 A trial's folder is named by the hash of its resolved config. Whoever is asked for a config that
 was trained before, after a kill or because a sampler repeats itself, gets the stored result.
@@ -7,7 +7,6 @@ was trained before, after a kill or because a sampler repeats itself, gets the s
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.tracking import Tracking
-from dvr_ray.training.stored import Failure, finished, note_failure, read_failure, read_rows
+from dvr_ray.training.stored import Failure, note_failure, read_failure
 from dvr_ray.tuning.suggest import decoded
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def trial_folder(plan: Plan, config: RunConfig) -> Path:
     return Path(plan.folder) / "trials" / config_hash(config)
 
 
-def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
+def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData, mailbox: Any) -> None:
     """Train one suggestion and report to Tune.
 
     Parameters
@@ -84,6 +83,8 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
         The sweep.
     data : TrialData
         Shared by all trials through the object store.
+    mailbox : ActorHandle or None
+        Of the groups that train; None to train here.
 
     Notes
     -----
@@ -104,7 +105,7 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
         with FileLock(folder / ".lock"):
             failure = read_failure(folder)
             if failure is None or not failure.final:
-                _train(request, plan)
+                _train(request, plan, mailbox)
                 return
     except Exception as error:
         failure = Failure.of(error)
@@ -114,19 +115,21 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData) -> None:
     tune.report({FAILURE: failure.cause})
 
 
-def _train(request: RunRequest, plan: Plan) -> None:
+def _train(request: RunRequest, plan: Plan, mailbox: Any) -> None:
     """Train in this process or on a group of workers."""
     import torch
 
     from dvr_ray.training.run import run
 
-    resources = plan.space.resources
-    if resources.workers > 1:
-        _run_sharded(request, plan)
+    resources, reporter = plan.space.resources, TuneReporter(request.metrics)
+    if mailbox is not None:
+        from dvr_ray.distributed.group import run_on
+
+        run_on(mailbox, [request], reporter)
         return
     torch.set_num_threads(max(1, int(resources.cpus_per_worker)))
     device = torch.device("cuda" if resources.gpus_per_worker > 0 else "cpu")
-    run(request, TuneReporter(request.metrics), device=device)
+    run(request, reporter, device=device)
 
 
 class TuneReporter:
@@ -136,25 +139,8 @@ class TuneReporter:
         self._objectives = objectives
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
-        """Report one row; the run's own folder holds the checkpoint."""
+        """Report what searchers and schedulers read; the run's own folder holds the checkpoint."""
         from ray import tune
 
-        from dvr_ray.distributed.group import row_metrics
-
-        tune.report(row_metrics(row, self._objectives))
-
-
-def _run_sharded(request: RunRequest, plan: Plan) -> None:
-    """Train on a group; a finished run replays its rows, so that Tune knows its objectives."""
-    from ray.tune.integration.ray_train import TuneReportCallback
-
-    from dvr_ray.distributed.group import run_group
-
-    objectives = plan.space.tune.objectives
-    if finished(request.folder) is not None:
-        for row in read_rows(request.folder):
-            TuneReporter(objectives).report(row, None)
-        return
-    # The driver's cwd is Tune's; the group must not inherit a relative path.
-    os.chdir(plan.folder)
-    run_group(request, plan.space.resources, objectives, [TuneReportCallback()])
+        told = {name: row["selection"][name] for name in self._objectives}
+        tune.report(told | {"epoch": row["epoch"], "phase": row["phase"]})

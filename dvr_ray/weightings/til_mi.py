@@ -15,8 +15,8 @@ from torch import Tensor
 
 from dvr_ray.backbones import Tables
 from dvr_ray.errors import ConfigError
+from dvr_ray.kmeans import cluster_means, kmeans
 from dvr_ray.seeding import generator
-from dvr_ray.weightings.kmeans import cluster_means, kmeans
 from dvr_ray.weightings.look_ahead import Rows
 from dvr_ray.weightings.til import TilParams, TripletImportance, mean_negative
 from dvr_ray.weightings.weighting import WEIGHTINGS, TripletBatch, WeightingParts

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from kills import SPACE, ended, start, tune, write_space
+from kills import SPACE, Family, ended, start, tune, write_space
 
 CAUSES = {
     "nan": "the loss is nan; lower training.lr",
@@ -57,6 +58,37 @@ def test_failed_trials_are_told_and_the_sweep_goes_on(repository: Path, tmp_path
     assert said.splitlines()[-1] == f"{failed} of 10 trials failed: {out / 'log.txt'}"
     # A lost process is replaced twice; what fails by itself isn't tried again.
     assert errors.count("goes on from its last checkpoint") == 2 * len(found["kill"])
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_failed_sharded_trials_leave_the_next_ones_a_group(
+    repository: Path, tmp_path: Path
+) -> None:
+    """NaN keeps the group; an exception ends it, and so do three lost workers."""
+    causes = {
+        "nan": "the loss is nan; lower training.lr",
+        "raise": "IndexError: the table has no such row",
+        "kill": "its workers were lost 3 times, as when memory runs out",
+    }
+    space = _faulty(tmp_path, ["none", *causes], 6, "none")
+    out = tmp_path / "out"
+    command = tune(space, out, "--workers", "2")
+    process = start(command, PYTHONPATH=str(repository / "tests"))
+    family = Family(process.pid)
+    while process.poll() is None:
+        family.look()
+        time.sleep(0.2)
+    ended(process)
+    assert not family.survivors()
+    found = _by_fault(out)
+    assert found.keys() == {"none", *causes}
+    for fault, rows in found.items():
+        for row in rows:
+            assert row["status"] == ("finished" if fault == "none" else "failed")
+            assert row["error"].count("\n") == 0 and causes.get(fault, "") in row["error"]
+    log = (out / "log.txt").read_text()
+    assert 'raise IndexError("the table\\nhas no such row")' in log
 
 
 @pytest.mark.ray

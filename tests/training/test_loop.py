@@ -82,6 +82,18 @@ def test_resumed_run_equals_unbroken(
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
+@pytest.mark.parametrize(
+    "horizon", [{"adapter__horizon__start": "scratch"}, {"adapter__exploration": "directional"}]
+)
+def test_a_method_that_learns_no_values_has_no_horizons(
+    horizon: dict[str, Any], small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    _train(small_run(method__name="bpr"), small_data, tmp_path / "plain")
+    _train(small_run(method__name="bpr", **horizon), small_data, tmp_path / "other")
+    found = [load_file(tmp_path / name / "model.safetensors") for name in ("plain", "other")]
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
 def test_other_seed_gives_another_run(
     small_run: Make, small_data: TrialData, tmp_path: Path
 ) -> None:

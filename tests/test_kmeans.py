@@ -6,7 +6,7 @@ import pytest
 import torch
 from oracles.lloyd import clusters_of
 
-from dvr_ray.weightings.kmeans import cluster_means, kmeans
+from dvr_ray.kmeans import cluster_means, kmeans
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -8,9 +8,12 @@ from torch import Tensor
 __all__ = ["cluster_means", "kmeans"]
 
 ROUNDS = 100
+CHUNK = 1 << 16
 
 
-def kmeans(points: Tensor, clusters: int, generator: torch.Generator) -> Tensor:
+def kmeans(
+    points: Tensor, clusters: int, generator: torch.Generator, rounds: int = ROUNDS
+) -> Tensor:
     """Cluster points by Euclidean distance.
 
     Parameters
@@ -21,17 +24,18 @@ def kmeans(points: Tensor, clusters: int, generator: torch.Generator) -> Tensor:
         Number k of clusters, at most n; one that runs empty keeps its centre.
     generator : torch.Generator
         Draws the first centres, on the CPU.
+    rounds : int
+        It ends after so many at the latest.
 
     Returns
     -------
     Tensor of int64, shape (n,)
-        Cluster of each point; of equal distances the lower number. Ends when no point moves, or
-        after 100 rounds.
+        Cluster of each point; of equal distances the lower number. Ends when no point moves.
     """
     first = torch.randperm(len(points), generator=generator)[:clusters]
     centres = points[first.to(points.device)]
     found = _nearest(points, centres)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         means = cluster_means(points, found, clusters)
         sizes = torch.bincount(found, minlength=clusters)
         centres = torch.where(sizes[:, None] > 0, means, centres)
@@ -50,4 +54,6 @@ def cluster_means(points: Tensor, found: Tensor, clusters: int) -> Tensor:
 
 def _nearest(points: Tensor, centres: Tensor) -> Tensor:
     # The points' own squares are the same for all centres.
-    return (centres.square().sum(1) - 2 * points @ centres.T).argmin(1)
+    own = centres.square().sum(1)
+    parts = [(own - 2 * part @ centres.T).argmin(1) for part in torch.split(points, CHUNK)]
+    return torch.cat(parts)
