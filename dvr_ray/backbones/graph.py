@@ -37,7 +37,7 @@ def once(train: Interactions, key: Any, make: Callable[[], Any]) -> Any:
 
 
 def csr(matrix: sp.csr_matrix) -> Tensor:
-    """Return a float32 CSR tensor: 12 bytes an entry and 8 a row."""
+    """Return a CSR tensor, rounded to float32: 12 bytes an entry and 8 a row."""
     with warnings.catch_warnings():
         # torch says once in every process that its CSR tensors are in beta.
         warnings.simplefilter("ignore", UserWarning)

@@ -14,8 +14,8 @@ no code. Here all neighbours are averaged instead of a sample per layer, there i
 dropout, and fusion by attention is left out. The L2 term counts the final representations of the
 triplets, the paper's beta; its other term, lambda times the norm of all weights, is left out.
 
-A step convolves the whole graph on every worker, whatever the batch. The graphs take about 80
-bytes a training row and 12 bytes x degree a user and item; replicas of a run share them.
+A step convolves the whole graph on every worker, whatever the batch. The graphs take 48 bytes
+a training row and 12 bytes x degree a user and item; replicas of a run share them.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from dvr_ray.data.interactions import Interactions
 
 __all__ = ["NeuMF"]
 
-PAIRS = 1 << 17
+PAIRS = 1 << 15
 
 
 class NeuMFParams(Strict):
@@ -105,11 +105,14 @@ class NeuMF(Backbone):
     def item_scores(self, users: Tensor) -> Tensor:
         """Score all items for some users, without gradient: shape (u,) to (u, I)."""
         tables = self.frozen()
+        scores = tables.items.new_empty(len(users), len(tables.items))
+        step = max(1, PAIRS // max(1, len(users)))
         with torch.no_grad():
             halves = self._user_halves(tables.users[users])
-            step = max(1, PAIRS // max(1, len(users)))
-            blocks = tables.items[None].split(step, 1)  # type: ignore[no-untyped-call]
-            return torch.cat([self._joined(halves, self._item_halves(b)) for b in blocks], 1)
+            for start in range(0, len(tables.items), step):
+                block = self._item_halves(tables.items[None, start : start + step])
+                scores[:, start : start + step] = self._joined(halves, block)
+        return scores
 
     def _user_halves(self, users: Tensor, keys: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Weighted factors (b, d) and first layer without the items' half (b, h)."""

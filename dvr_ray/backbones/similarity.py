@@ -41,8 +41,9 @@ def cosine_graph(matrix: sp.csr_matrix, degree: float) -> sp.csr_matrix:
     for start, stop in _blocks(matrix, transposed):
         common = sp.triu(matrix[start:stop] @ transposed, k=start + 1, format="coo")
         pairs = np.stack([common.row + start, common.col]).astype(np.int64)
-        cosines = common.data / np.sqrt(sizes[pairs[0]] * sizes[pairs[1]])
-        kept = _best(np.hstack([kept[0], pairs]), np.concatenate([kept[1], cosines]), wanted)
+        # Squares of cosines are ratios of whole numbers, so equal ones are equal floats.
+        squares = common.data**2 / (sizes[pairs[0]] * sizes[pairs[1]])
+        kept = _best(np.hstack([kept[0], pairs]), np.concatenate([kept[1], squares]), wanted)
     rows, columns = _nearest(*kept, wanted)
     ones = np.ones(2 * len(rows))
     both = np.concatenate([rows, columns]), np.concatenate([columns, rows])
@@ -58,19 +59,19 @@ def _blocks(matrix: sp.csr_matrix, transposed: sp.csr_matrix) -> list[tuple[int,
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
 
-def _best(pairs: np.ndarray, cosines: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+def _best(pairs: np.ndarray, squares: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
     """Drop pairs below the cosine of the best ``wanted``; ties stay."""
-    if len(cosines) <= wanted:
-        return pairs, cosines
-    good = cosines >= np.partition(cosines, -wanted)[-wanted]
-    return pairs[:, good], cosines[good]
+    if len(squares) <= wanted:
+        return pairs, squares
+    good = squares >= np.partition(squares, -wanted)[-wanted]
+    return pairs[:, good], squares[good]
 
 
-def _nearest(pairs: np.ndarray, cosines: np.ndarray, wanted: int) -> np.ndarray:
+def _nearest(pairs: np.ndarray, squares: np.ndarray, wanted: int) -> np.ndarray:
     """Leave out the pairs at the threshold where that comes nearer to the wanted number."""
-    if len(cosines) <= wanted:
+    if len(squares) <= wanted:
         return pairs
-    above = cosines > cosines.min()
+    above = squares > squares.min()
     without = int(above.sum())
-    nearer = wanted - without < len(cosines) - wanted and without > 0
+    nearer = wanted - without < len(squares) - wanted and without > 0
     return pairs[:, above] if nearer else pairs

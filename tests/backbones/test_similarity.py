@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracles.backbones import cosine_links
 
@@ -22,6 +22,8 @@ def _matrix(rows: list[set[int]]) -> sp.csr_matrix:
     return sp.csr_matrix(dense)
 
 
+# 3 / sqrt(3 * 6) and 1 / sqrt(1 * 2) are equal cosines, but not equal floats.
+@example([{0, 1, 2}, {0, 1, 2, 3, 4, 5}, {6}, {6, 0}], 0.5, 1 << 20)
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.floats(1, 4), st.sampled_from([1, 10, 1 << 20]))
 def test_links_are_those_of_the_best_threshold(
