@@ -44,8 +44,8 @@ from dvr_ray.training.replicas import Replicas  # noqa: E402
 
 DIM, METRIC = 64, "ndcg@20"
 SLACK = 0.001
-# implicit is measured after every 10 of at most 150 iterations, ours after each of 30 epochs.
-THEIR_STEPS, THEIR_ITERATIONS, OUR_EPOCHS = 15, 10, 30
+# implicit is measured after every 10 of at most 120 iterations, ours after each of 15 epochs.
+THEIR_STEPS, THEIR_ITERATIONS, OUR_EPOCHS = 12, 10, 15
 PATIENCE = 3
 
 Curve = list[tuple[float, float]]
