@@ -34,7 +34,7 @@ from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.final_metrics import chance_of_gaps, final_metrics
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Reporter
-from dvr_ray.training.stored import drop_after, finished, read_rows
+from dvr_ray.training.stored import FAILURE, drop_after, finished, read_rows
 from dvr_ray.training.tracked import tracked
 from dvr_ray.training.value_table import separation, value_table
 
@@ -134,7 +134,7 @@ def _train(
     folder = request.folder
     epoch = trainer.resume(folder / "checkpoints")
     if group.rank == 0:
-        (folder / "failure.json").unlink(missing_ok=True)
+        (folder / FAILURE).unlink(missing_ok=True)
         dump(request.config, folder / "config.yaml")
         drop_after(folder, epoch)
     if request.replay:
