@@ -112,6 +112,8 @@ def table(found: list[dict[str, Any]], noise: str) -> str:
     ]
     for row in ROWS:
         runs = [f for f in found if f["row"] == row and f["noise"] == noise]
+        if not runs:
+            continue
         aucs = row_aucs(found, noise, row)
         ndcg = [f["test"]["ndcg@20"] for f in runs]
         pushed = [f["test"]["pushed@20"] for f in runs if "pushed@20" in f["test"]]
@@ -144,6 +146,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--noise", nargs="*", default=list(NOISES))
+    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
     asked = parser.parse_args()
     where = (str(Path(asked.data).resolve()), str(Path(asked.out).resolve()))
     with ProcessPoolExecutor(asked.processes) as pool:
@@ -162,10 +165,10 @@ def main() -> None:
 
         l2 = chosen(KEEP_ALL, {n: [{"training.l2": value} for value in L2] for n in asked.noise})
         ridge = {n: [l2[n] | {"valuator.weight_decay": r} for r in RIDGES] for n in asked.noise}
-        linear = chosen(LINEAR, ridge)
+        linear = chosen(LINEAR, ridge) if LINEAR in asked.rows else l2
         jobs = [
             (n, row, seed, linear[n] if row == LINEAR else l2[n], *where)
-            for seed in range(asked.seeds) for n in asked.noise for row in ROWS
+            for seed in range(asked.seeds) for n in asked.noise for row in asked.rows
         ]  # fmt: skip
         final = list(pool.map(one_run, jobs))
     text = "\n\n".join(f"{table(final, n)}\n\n{fixed_aucs(final, n)}" for n in asked.noise)
