@@ -39,9 +39,11 @@ class Faulty(BPRMF):
         made.fault = "none" if params.mended and Path(params.mended).exists() else params.fault
         return made
 
-    def forward(self, users: Tensor, positives: Tensor, negatives: Tensor) -> TripletOutput:
+    def forward(
+        self, users: Tensor, positives: Tensor, negatives: Tensor, keys: Tensor | None = None
+    ) -> TripletOutput:
         self.calls += 1
-        found = super().forward(users, positives, negatives)
+        found = super().forward(users, positives, negatives, keys)
         if self.fault == "none" or self.calls < 3:
             return found
         if self.fault == "raise":
