@@ -4,9 +4,10 @@
     python benchmarks/against_implicit.py --data ../shared/data/gowalla --trials 8
 
 Both train 64 dimensions on the same training part with the same threads, and are tuned by the same
-number of trials, random but for the first, on validation-selection. The target is the best ndcg@20 of all of
-implicit's trials; its time is that of its fastest trial within .001 of it, ours that of our
-fastest trial that reaches the target itself. Seconds are those of training from loaded matrices;
+number of trials, random but for the first, on validation-selection. The target is the best ndcg@20
+of all of implicit's trials; its time is that of its fastest trial within .001 of it, ours that of
+our fastest trial that reaches the target itself. Seconds are those of training, with the matrices
+loaded;
 metrics are measured between, off the clock, on the same 5,000 users for both. In the end both
 chosen settings are timed again, in turns. Beside it: implicit's batch recommend against our full
 ranking of the same users.
