@@ -46,7 +46,7 @@ def read_extended(path: Path, more: Sequence[Path] = ()) -> Document:
     document = _read(path, ())
     for other in more:
         document = _merged(document, _read(other, ()))
-    return document
+    return _without_nulls(document)
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> Document:
@@ -136,9 +136,13 @@ def _set(content: dict[str, Any], keys: Keys, value: Any) -> None:
     node: Any = content
     for key in keys[:-1]:
         node = node[key]
-    if keys == ("search",) and isinstance(value, dict):
-        node["search"] = {name: each for name, each in value.items() if each is not None}
-    elif keys[0] == "search" and len(keys) == 2 and value is None:
-        node.pop(keys[1], None)
-    else:
-        node[keys[-1]] = copy.deepcopy(value)
+    node[keys[-1]] = copy.deepcopy(value)
+
+
+def _without_nulls(document: Document) -> Document:
+    """Drop the searched fields that are null; files above may take them out, so this comes last."""
+    search = document.content.get("search")
+    if not isinstance(search, dict):
+        return document
+    kept = {name: value for name, value in search.items() if value is not None}
+    return replace(document, content={**document.content, "search": kept})

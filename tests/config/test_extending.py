@@ -63,6 +63,7 @@ def test_files_named_beside_the_first_override_it(tmp_path: Path) -> None:
     more = [tmp_path / "own.yaml", tmp_path / "last.yaml"]
     space = load_space(tmp_path / "base.yaml", ["training.epochs=2"], more)
     assert (space.name, space.run.training.epochs, space.run.negatives.params) == ("z", 2, {})
+    assert set(space.search) == {"training.lr"}
 
 
 def test_a_named_part_and_a_searched_field_are_taken_whole(tmp_path: Path) -> None:
