@@ -57,9 +57,8 @@ def test_later_files_override_earlier_ones(tmp_path: Path) -> None:
 
 
 def test_files_named_beside_the_first_override_it(tmp_path: Path) -> None:
-    write(
-        tmp_path, base=BASE, own="name: own\nrun:\n  negatives: {name: uniform}\n", last="name: z"
-    )
+    own = "name: own\nrun:\n  negatives: {name: uniform}\nsearch: {training.l2: null}\n"
+    write(tmp_path, base=BASE, own=own, last="name: z")
     more = [tmp_path / "own.yaml", tmp_path / "last.yaml"]
     space = load_space(tmp_path / "base.yaml", ["training.epochs=2"], more)
     assert (space.name, space.run.training.epochs, space.run.negatives.params) == ("z", 2, {})
