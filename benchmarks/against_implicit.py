@@ -7,10 +7,9 @@ Both train 64 dimensions on the same training part with the same threads, and ar
 number of trials, random but for the first, on validation-selection. The target is the best ndcg@20
 of all of implicit's trials; its time is that of its fastest trial within .001 of it, ours that of
 our fastest trial that reaches the target itself. Seconds are those of training, with the matrices
-loaded;
-metrics are measured between, off the clock, on the same 5,000 users for both. In the end both
-chosen settings are timed again, in turns. Beside it: implicit's batch recommend against our full
-ranking of the same users.
+loaded; metrics are measured between, off the clock, on the same 5,000 users for both. In the end
+both chosen settings are timed again, in turns. Beside it: implicit's batch recommend against our
+full ranking of the same users.
 """
 
 from __future__ import annotations
@@ -81,14 +80,18 @@ def our_settings(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+def as_matrix(train: Interactions) -> sp.csr_matrix:
+    """Return the training rows as implicit takes them."""
+    ones = np.ones(len(train), dtype=np.float32)
+    shape = (train.num_users, train.num_items)
+    return sp.csr_matrix((ones, (train.users, train.items)), shape=shape)
+
+
 def theirs(data: TrialData, settings: dict[str, Any], threads: int) -> Iterator[tuple[float, Any]]:
     """Train with implicit; yield seconds and the scores' factors after each step."""
     from implicit.bpr import BayesianPersonalizedRanking
 
-    train = data.train
-    shape = (train.num_users, train.num_items)
-    ones = np.ones(len(train), dtype=np.float32)
-    matrix = sp.csr_matrix((ones, (train.users, train.items)), shape=shape)
+    matrix = as_matrix(data.train)
     model = BayesianPersonalizedRanking(
         factors=DIM, iterations=THEIR_ITERATIONS, num_threads=threads, random_state=0, **settings
     )
@@ -148,13 +151,8 @@ def first(found: Curve, target: float) -> float:
 
 def ranking(data: TrialData, model: Any, evaluator: Evaluator) -> str:
     """Time implicit's recommend and our evaluation on the users of validation-selection."""
-    train = data.train
-    users = np.flatnonzero(data.selection.user_counts)
-    ones = np.ones(len(train), dtype=np.float32)
-    matrix = sp.csr_matrix(
-        (ones, (train.users, train.items)), shape=(train.num_users, train.num_items)
-    )
-    backbone = as_backbone(model, train)
+    users, matrix = np.flatnonzero(data.selection.user_counts), as_matrix(data.train)
+    backbone = as_backbone(model, data.train)
 
     def recommend() -> None:
         for block in np.array_split(users, len(users) // 1000):

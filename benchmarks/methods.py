@@ -27,6 +27,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import load_run  # noqa: E402
+from dvr_ray.data.interactions import SealedTest, TrialData  # noqa: E402
 from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
 from dvr_ray.training.run import load_backbone  # noqa: E402
@@ -66,9 +67,11 @@ def sweep(method: str, asked: argparse.Namespace) -> Path:
 def measured(method: str, folder: Path) -> Row:
     """Read what a sweep stored, and measure its winner's users."""
     final = json.loads((folder / "final.json").read_text(encoding="utf-8"))
-    trials = [line for line in (folder / "trials.csv").read_text(encoding="utf-8").splitlines()[1:]]
+    trials = (folder / "trials.csv").read_text(encoding="utf-8").splitlines()[1:]
     runs = folder / "final" / final["winner"] / final["method"]
-    found = [_per_user(runs / f"seed-{seed}") for seed in final["seeds"]]
+    # Seeds differ in weights and draws; the data are those of the sweep.
+    parts = prepare(load_run(runs / f"seed-{final['seeds'][0]}" / "config.yaml"))
+    found = [_per_user(runs / f"seed-{seed}", *parts) for seed in final["seeds"]]
     spent = [json.loads((runs / f"seed-{seed}" / "result.json").read_text(encoding="utf-8"))
              ["seconds"] for seed in final["seeds"]]  # fmt: skip
     return Row(
@@ -80,9 +83,8 @@ def measured(method: str, folder: Path) -> Row:
     )
 
 
-def _per_user(folder: Path) -> np.ndarray:
+def _per_user(folder: Path, data: TrialData, test: SealedTest) -> np.ndarray:
     config = load_run(folder / "config.yaml")
-    data, test = prepare(config)
     evaluator = Evaluator(
         [data.train, data.reward, data.selection], {"test": test.interactions}, OneProcess()
     )

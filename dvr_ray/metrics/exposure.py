@@ -6,14 +6,21 @@ import torch
 from torch import Tensor
 
 from dvr_ray.metrics.lists import Lists
+from dvr_ray.metrics.metric import AggregateMetric
 
-__all__ = ["over_items", "recommended"]
+__all__ = ["ItemCounts", "over_items"]
 
 
-def recommended(lists: Lists) -> Tensor:
-    """Number of lists that hold each item, shape (I,), int64."""
-    shown = lists.items[lists.items >= 0]
-    return torch.bincount(shown, minlength=lists.catalogue.num_items or 0)
+class ItemCounts(AggregateMetric):
+    """A metric of how many lists hold each item of the whole catalogue."""
+
+    needs = ("catalogue",)
+    exposure = True
+
+    def counts(self, lists: Lists) -> Tensor:
+        """Count lists per item, shape (I,)."""
+        shown = lists.items[lists.items >= 0]
+        return torch.bincount(shown, minlength=lists.catalogue.num_items or 0).double()
 
 
 def over_items(lists: Lists, values: Tensor) -> Tensor:

@@ -15,25 +15,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dvr_ray.metrics.exposure import over_items, recommended
+from dvr_ray.metrics.exposure import ItemCounts, over_items
 from dvr_ray.metrics.lists import Lists
-from dvr_ray.metrics.metric import METRICS, AggregateMetric
+from dvr_ray.metrics.metric import METRICS
 
 __all__ = ["Gini"]
 
 
 @METRICS.add("gini")
-class Gini(AggregateMetric):
+class Gini(ItemCounts):
     """Inequality of recommendations over all items, those never recommended included."""
 
     higher_is_better = False
     source = "RecBole's GiniIndex, n the whole catalogue"
-    needs = ("catalogue",)
-    exposure = True
-
-    def counts(self, lists: Lists) -> Tensor:
-        """Count lists per item, shape (I,)."""
-        return recommended(lists).double()
 
     def value(self, counts: Tensor) -> Tensor:
         """Return the index of the sorted counts."""

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dvr_ray.metrics.exposure import over_items, recommended
+from dvr_ray.metrics.exposure import ItemCounts, over_items
 from dvr_ray.metrics.lists import Lists
-from dvr_ray.metrics.metric import METRICS, AggregateMetric
+from dvr_ray.metrics.metric import METRICS
 
 __all__ = ["ItemCoverage"]
 
 
 @METRICS.add("item-coverage")
-class ItemCoverage(AggregateMetric):
+class ItemCoverage(ItemCounts):
     """Share of all items that anybody is recommended."""
 
     higher_is_better = True
     source = "Ge et al. (RecSys 2010), section 2.1"
-    needs = ("catalogue",)
-    exposure = True
-
-    def counts(self, lists: Lists) -> Tensor:
-        """Count lists per item, shape (I,)."""
-        return recommended(lists).double()
 
     def value(self, counts: Tensor) -> Tensor:
         """Share of items with a count."""

@@ -169,10 +169,7 @@ class Evaluator:
 
     def item_table(self, backbone: Backbone) -> Tensor:
         """Return the backbone's embeddings of all items, shape (I, d), on the CPU."""
-        device = next(backbone.parameters()).device
-        items = torch.arange(self._known.num_items, device=device)
-        with torch.no_grad():
-            return backbone.embeddings(torch.zeros_like(items), items)[1].cpu()
+        return backbone.frozen().items.cpu()
 
     def held_out_loss(self, backbone: Backbone, part: str, negatives: Tensor) -> Tensor:
         """Mean BPR loss of each user's held-out items.
