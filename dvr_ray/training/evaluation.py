@@ -26,8 +26,9 @@ from dvr_ray.training.ranking import best_items
 
 __all__ = ["Evaluator", "mean_per_user"]
 
-BLOCK_SCORES = 1 << 24
-BLOCK_USERS = 512
+BLOCK_SCORES = {"cpu": 1 << 22}
+"""Scores in a block by kind of device: on a CPU the cache decides."""
+MOST_SCORES, MOST_USERS = 1 << 24, 512
 
 
 class Evaluator:
@@ -130,7 +131,7 @@ class Evaluator:
         start = Lists.none(self.catalogue, table)
         tallies = {part: Tally(by_name, start) for part, by_name in parsed.items()}
         wanted = self._users_of(parsed, users)
-        for block, items in self._ranked(backbone, self._own(wanted), depth_of(every)):
+        for block, items in self._ranked(backbone, self._own(wanted, backbone.device), depth_of(every)):
             for part, tally in tallies.items():
                 held_out = self._parts[part]
                 tally.add(Lists.of(block, items, held_out, self.catalogue, table))
@@ -159,7 +160,7 @@ class Evaluator:
         table : Tensor, optional
             Item embeddings for the lists to carry.
         """
-        own = self._own(self._users_of([part], users))
+        own = self._own(self._users_of([part], users), backbone.device)
         held_out = self._parts[part]
         found = [
             Lists.of(block, items, held_out, self.catalogue, table)
@@ -206,7 +207,7 @@ class Evaluator:
 
         Where fewer items are unknown, -1 fills the list.
         """
-        blocks = [users[start : start + self._step] for start in range(0, len(users), self._step)]
+        blocks = self._blocks(users, backbone.device)
         lists = [top.cpu().numpy() for _, top in self._ranked(backbone, blocks, depth)]
         return np.concatenate(lists) if lists else np.empty((0, depth), dtype=np.int64)
 
@@ -215,14 +216,14 @@ class Evaluator:
         wanted = np.flatnonzero(sum(self._parts[part].user_counts for part in parts))
         return wanted if users is None else np.intersect1d(wanted, users)
 
-    @property
-    def _step(self) -> int:
-        return max(1, min(BLOCK_USERS, BLOCK_SCORES // self._known.num_items))
+    def _blocks(self, users: np.ndarray, device: torch.device) -> list[np.ndarray]:
+        scores = BLOCK_SCORES.get(device.type, MOST_SCORES)
+        step = max(1, min(MOST_USERS, scores // self._known.num_items))
+        return [users[start : start + step] for start in range(0, len(users), step)]
 
-    def _own(self, users: np.ndarray) -> list[np.ndarray]:
+    def _own(self, users: np.ndarray, device: torch.device) -> list[np.ndarray]:
         """Blocks of this worker."""
-        blocks = [users[start : start + self._step] for start in range(0, len(users), self._step)]
-        return blocks[self.collective.rank :: self.collective.size]
+        return self._blocks(users, device)[self.collective.rank :: self.collective.size]
 
     def _ranked(
         self, backbone: Backbone, blocks: Iterable[np.ndarray], depth: int

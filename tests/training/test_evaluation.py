@@ -43,7 +43,7 @@ def _looped(backbone: BPRMF, known: Interactions, part: Interactions) -> tuple[f
 
 @pytest.mark.parametrize("chunk", [1 << 24, 64])
 def test_ranking_equals_a_looped_one(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "BLOCK_SCORES", chunk)
+    monkeypatch.setitem(evaluation.BLOCK_SCORES, "cpu", chunk)
     train, reward, selection = _parts()
     backbone = BPRMF(USERS, ITEMS, 4, torch.Generator().manual_seed(1)).double()
     evaluator = Evaluator([train], {"reward": reward, "selection": selection}, OneProcess())

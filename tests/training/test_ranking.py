@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import patch
 
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dvr_ray.training import ranking
 from dvr_ray.training.ranking import best_items
 
 
@@ -20,16 +22,17 @@ def looped(scores: list[float], depth: int) -> list[int]:
 @settings(deadline=None, max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1), users=st.integers(1, 5), items=st.integers(1, 40),
-    levels=st.integers(1, 6), data=st.data(),
+    levels=st.integers(1, 6), group=st.sampled_from([2, 3, 32]), data=st.data(),
 )  # fmt: skip
 def test_equal_scores_stand_in_the_order_of_items(
-    seed: int, users: int, items: int, levels: int, data: st.DataObject
+    seed: int, users: int, items: int, levels: int, group: int, data: st.DataObject
 ) -> None:
     draws = torch.Generator().manual_seed(seed)
     scores = torch.randint(0, levels, (users, items), generator=draws).float()
     scores[torch.rand(users, items, generator=draws) < 0.2] = -torch.inf
     depth = data.draw(st.integers(1, items))
-    found, values = best_items(scores, depth)
+    with patch.object(ranking, "GROUP", group):
+        found, values = best_items(scores, depth)
     assert found.tolist() == [looped(row, depth) for row in scores.tolist()]
     there = found >= 0
     assert torch.equal(values[there], scores.gather(1, found.clamp_min(0))[there])

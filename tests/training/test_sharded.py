@@ -66,7 +66,7 @@ def train_all(collective: Collective | None = None) -> list[dict[str, torch.Tens
     """
     group = collective or TorchCollective()
     # Small blocks, so that every worker has users to rank for.
-    with patch.object(evaluation, "BLOCK_USERS", 16):
+    with patch.object(evaluation, "MOST_USERS", 16):
         return _train_all(group)
 
 
