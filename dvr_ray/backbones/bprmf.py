@@ -1,7 +1,7 @@
 """BPRMF: scores are inner products of embeddings, without biases.
 
 Source: Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009.
-Weights start at N(0, 1/d), as in DVR's experiments.
+Weights start at N(0, 1/d), as in DVR's experiments, or from a decomposition of the training part.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import nn
 
 from dvr_ray.backbones.backbone import BACKBONES, Backbone, Tables
+from dvr_ray.backbones.weights import Start, decompose
 from dvr_ray.config.schema import Strict
 from dvr_ray.data.interactions import Interactions
 
@@ -21,6 +22,9 @@ class BPRMFParams(Strict):
     """Fields of ``backbone: {name: bprmf, ...}``."""
 
     dim: int = Field(64, ge=1, le=4096, description="Size d of an embedding.")
+    start: Start = Field(
+        "normal", description="Initial weights: drawn, or a truncated SVD of the training part."
+    )
 
 
 @BACKBONES.add("bprmf")
@@ -49,7 +53,10 @@ class BPRMF(Backbone):
     @classmethod
     def build(cls, params: BPRMFParams, train: Interactions, generator: torch.Generator) -> BPRMF:
         """Make one of the catalogue's size."""
-        return cls(train.num_users, train.num_items, params.dim, generator)
+        made = cls(train.num_users, train.num_items, params.dim, generator)
+        if params.start == "spectral":
+            decompose(made.users, made.items, train)
+        return made
 
     def represent(self) -> Tables:
         """Return the embeddings themselves."""

@@ -1,11 +1,21 @@
-"""Initial weights of layers, drawn from the generator that is handed in."""
+"""Initial weights: drawn from the generator that is handed in, or computed from the data."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from typing import Literal
 
-__all__ = ["xavier"]
+import torch
+from torch import Tensor, nn
+
+from dvr_ray.backbones.graph import adjacency, binary, csr, once
+from dvr_ray.data.interactions import Interactions
+
+__all__ = ["Start", "decompose", "xavier"]
+
+Start = Literal["normal", "spectral"]
+"""How embeddings start: drawn from a normal distribution, or as `decompose` makes them."""
+
+SEED, POWER_ITERATIONS, RANK_TOLERANCE = 0, 2, 1e-5
 
 
 def xavier(rows: int, columns: int, generator: torch.Generator) -> nn.Parameter:
@@ -16,3 +26,49 @@ def xavier(rows: int, columns: int, generator: torch.Generator) -> nn.Parameter:
     """
     bound = (6 / (rows + columns)) ** 0.5
     return nn.Parameter((2 * torch.rand(rows, columns, generator=generator) - 1) * bound)
+
+
+def decompose(users: nn.Parameter, items: nn.Parameter, train: Interactions) -> None:
+    """Overwrite embeddings by a truncated singular value decomposition of the training part.
+
+    The normalised interactions D_u^-1/2 X D_i^-1/2 are about P S Q'; users become P S^1/2 and
+    items D_i^1/2 Q S^1/2, scaled so that the mean score of training pairs is 1 and both tables
+    have the same norm. Columns beyond the matrix's rank keep what was drawn. It depends on the
+    training part alone, so it is the same for every seed.
+
+    Source: Halko, Martinsson, Tropp, "Finding structure with randomness", SIAM Review 2011.
+
+    Parameters
+    ----------
+    users, items : Parameter, shapes (U, d) and (I, d)
+        Changed in place.
+    train : Interactions
+        The training part.
+    """
+    dim = users.shape[1]
+    with torch.no_grad():
+        for table, found in zip(
+            (users, items),
+            once(train, ("decomposed", dim), lambda: _decomposed(train, dim)),
+            strict=True,
+        ):
+            table[:, : found.shape[1]] = found
+
+
+def _decomposed(train: Interactions, dim: int) -> tuple[Tensor, Tensor]:
+    """Users (U, r) and items (I, r), r = min(d, rank)."""
+    number = train.num_users
+    matrix = csr(adjacency(train)[:number, number:])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        left, values, right = torch.svd_lowrank(
+            matrix, min(dim, *matrix.shape), niter=POWER_ITERATIONS
+        )
+    # A column of zeros on both sides would have no gradient for ever.
+    rank = int((values > RANK_TOLERANCE * values[0]).sum())
+    root = values[:rank].sqrt()
+    degrees = torch.from_numpy(train.item_counts).to(root)
+    users, items = left[:, :rank] * root, right[:, :rank] * root * degrees.sqrt()[:, None]
+    score = (users * (csr(binary(train)) @ items)).sum() / len(train)
+    ratio = items.norm() / users.norm()
+    return users * (ratio / score).sqrt(), items / (ratio * score).sqrt()

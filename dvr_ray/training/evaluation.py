@@ -130,8 +130,8 @@ class Evaluator:
         table = self.item_table(backbone) if wants_embeddings(every) else None
         start = Lists.none(self.catalogue, table)
         tallies = {part: Tally(by_name, start) for part, by_name in parsed.items()}
-        wanted = self._users_of(parsed, users)
-        for block, items in self._ranked(backbone, self._own(wanted, backbone.device), depth_of(every)):
+        own = self._own(self._users_of(parsed, users), backbone.device)
+        for block, items in self._ranked(backbone, own, depth_of(every)):
             for part, tally in tallies.items():
                 held_out = self._parts[part]
                 tally.add(Lists.of(block, items, held_out, self.catalogue, table))
