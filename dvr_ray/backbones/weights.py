@@ -15,7 +15,7 @@ __all__ = ["Start", "decompose", "xavier"]
 Start = Literal["normal", "spectral"]
 """How embeddings start: drawn from a normal distribution, or as `decompose` makes them."""
 
-SEED, POWER_ITERATIONS, RANK_TOLERANCE = 0, 2, 1e-5
+SEED, POWER_ITERATIONS, OVERSAMPLING, RANK_TOLERANCE = 0, 2, 8, 1e-5
 
 
 def xavier(rows: int, columns: int, generator: torch.Generator) -> nn.Parameter:
@@ -62,10 +62,10 @@ def _decomposed(train: Interactions, dim: int) -> tuple[Tensor, Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         left, values, right = torch.svd_lowrank(
-            matrix, min(dim, *matrix.shape), niter=POWER_ITERATIONS
+            matrix, min(dim + OVERSAMPLING, *matrix.shape), niter=POWER_ITERATIONS
         )
     # A column of zeros on both sides would have no gradient for ever.
-    rank = int((values > RANK_TOLERANCE * values[0]).sum())
+    rank = min(dim, int((values > RANK_TOLERANCE * values[0]).sum()))
     root = values[:rank].sqrt()
     degrees = torch.from_numpy(train.item_counts).to(root)
     users, items = left[:, :rank] * root, right[:, :rank] * root * degrees.sqrt()[:, None]
