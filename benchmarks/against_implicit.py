@@ -108,7 +108,9 @@ def theirs(data: TrialData, settings: dict[str, Any], threads: int) -> Iterator[
         yield spent, model
 
 
-def ours(data: TrialData, settings: dict[str, Any]) -> Iterator[tuple[float, Any]]:
+def ours(
+    data: TrialData, settings: dict[str, Any], epochs: int = OUR_EPOCHS
+) -> Iterator[tuple[float, Any]]:
     """Train ours; yield seconds, those of the first weights too, and the backbone after epochs."""
     config = apply(RunConfig(), {"method": {"name": "bpr"}} | settings)
     # What is computed of a training part is kept for as long as it lives; each trial pays anew.
@@ -120,7 +122,7 @@ def ours(data: TrialData, settings: dict[str, Any]) -> Iterator[tuple[float, Any
     replicas = Replicas(config.adapter, parts, len(data.train), OneProcess())
     record = LossRecord(len(data.train), OneProcess())
     spent = time.perf_counter() - started
-    for epoch in range(OUR_EPOCHS):
+    for epoch in range(epochs):
         started = time.perf_counter()
         replicas.train(planner.walk(planner.order(epoch), epoch), record)
         spent += time.perf_counter() - started
@@ -139,7 +141,7 @@ def as_backbone(model: Any, train: Interactions) -> BPRMF:
 def curve(
     steps: Iterator[tuple[float, Any]], measure: Callable[[Any], float], enough: float = np.inf
 ) -> Curve:
-    """Measure after each step, until the metric falls thrice in a row or is high enough."""
+    """Measure after each step, until three bring no better metric or it is high enough."""
     found: Curve = []
     for seconds, model in steps:
         found.append((seconds, measure(model)))
