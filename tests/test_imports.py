@@ -19,7 +19,7 @@ LAYERS = [
     {"negatives", "weightings", "rewards", "reranking"},
     {"training"},
     {"distributed"},
-    {"tuning"},
+    {"tuning", "studies"},
     {"reports"},
     {"cli"},
 ]
@@ -27,7 +27,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 # A package reads its version from the top, which imports nothing.
 FREE = {"dvr_ray"}
 ONLY = {
-    "ray": {"distributed", "tuning", "cli"},
+    "ray": {"distributed", "tuning", "studies", "cli"},
     "optuna": {"tuning"},
     "typer": {"cli"},
     "rich": {"cli"},

@@ -19,6 +19,7 @@ if __name__ == "__main__":
 from dvr_ray.config.paths import known_fields
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
+from dvr_ray.config.study import Study
 from dvr_ray.data.features import FEATURES
 from dvr_ray.data.sources import SOURCES
 from dvr_ray.weightings.inputs import DYNAMIC
@@ -40,10 +41,11 @@ ONCE = ("data.", "split.")
 
 
 def schema() -> dict[str, Any]:
-    """Return the schema of a run config or a search space, whichever a file is."""
-    found = SearchSpace.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
-    definitions: dict[str, Any] = found.pop("$defs")
-    definitions["SearchSpace"] = found
+    """Return the schema of a run config, a search space or a study, whichever a file is."""
+    definitions: dict[str, Any] = {}
+    for model in (SearchSpace, Study):
+        found = model.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+        definitions |= found.pop("$defs") | {model.__name__: found}
     run = definitions["RunConfig"]["properties"]
     for section in COMPONENTS:
         definitions[section] = _component(section)
@@ -51,17 +53,21 @@ def schema() -> dict[str, Any]:
     definitions.pop("Component")
     _name_choices(definitions)
     _search(definitions)
-    for kind in ("SearchSpace", "RunConfig"):
+    for kind in ("SearchSpace", "RunConfig", "Study"):
         definitions[kind]["properties"]["extends"] = EXTENDED
     sections = [{"required": [name]} for name in SearchSpace.model_fields]
     complete = {"anyOf": [{"required": ["run"]}, {"required": ["extends"]}]}
     whole = {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "dvr_ray: a run config or a search space",
+        "title": "dvr_ray: a run config, a search space or a study",
         "type": "object",
-        "if": {"anyOf": sections},
-        "then": {"allOf": [{"$ref": "#/definitions/SearchSpace"}, complete]},
-        "else": {"$ref": "#/definitions/RunConfig"},
+        "if": {"required": ["axes"]},
+        "then": {"$ref": "#/definitions/Study"},
+        "else": {
+            "if": {"anyOf": sections},
+            "then": {"allOf": [{"$ref": "#/definitions/SearchSpace"}, complete]},
+            "else": {"$ref": "#/definitions/RunConfig"},
+        },
         "definitions": definitions,
     }
     drafted: dict[str, Any] = _drafted(whole)

@@ -16,6 +16,7 @@ from dvr_ray.config.paths import get, put
 from dvr_ray.config.schema import DataConfig, RunConfig, Strict, TrackingConfig
 from dvr_ray.config.searched import check_search
 from dvr_ray.config.space import SearchSpace
+from dvr_ray.config.study import Study
 from dvr_ray.config.validation import checked
 from dvr_ray.errors import ConfigError
 
@@ -27,6 +28,7 @@ __all__ = [
     "get",
     "load_run",
     "load_space",
+    "load_study",
     "load_tracking",
 ]
 
@@ -61,6 +63,28 @@ def load_run(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = (
             document = document.with_value(keys[1:] if keys[0] == "run" else keys, value, written)
     run = {name: value for name, value in document.content.items() if name != TRACKING}
     return checked(RunConfig, located(replace(document, content=run), (), Path.cwd()))
+
+
+def load_study(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()) -> Study:
+    """Return the study of a file.
+
+    Parameters
+    ----------
+    path, overrides, more
+        As for `load_run`; the path of an override may start with a section of the study.
+
+    Raises
+    ------
+    ConfigError
+        As `load_run`.
+    """
+    document = read_extended(path, more)
+    for override in overrides:
+        written, keys, value = _parsed(override)
+        if written.split(".")[0] in Study.model_fields:
+            keys = tuple(written.split("."))
+        document = document.with_value(keys, value, written)
+    return checked(Study, located(document, ("run",), Path.cwd()))
 
 
 def load_tracking(

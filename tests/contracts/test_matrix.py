@@ -37,6 +37,7 @@ NAMED: dict[str, dict[str, Any]] = {
     "rce-bpr": {"method": {"name": "rce"}},
     "til-ui": {"method": {"name": "til-ui"}},
     "til-mi": {"method": {"name": "til-mi"}},
+    "mean loss": {"method": {"name": "fixed-score", "score": "loss"}},
     "dvr": {"method": {"name": "dvr"}},
 }
 TRAINED = [name for name in BACKBONES.names() if name != "ease"]

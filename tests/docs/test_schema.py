@@ -83,7 +83,7 @@ def test_slips_are_refused(content: dict[str, Any], validator: jsonschema.Draft7
 
 
 def test_parts_from_outside_are_accepted(validator: jsonschema.Draft7Validator) -> None:
-    validator.validate({"method": {"name": "benchmarks.fixed_score:FixedScore", "score": "x"}})
+    validator.validate({"method": {"name": "mine.scores:FixedScore", "score": "x"}})
     validator.validate({"run": {}, "search": {"method.sharpness": {"float": [1, 2]}}})
 
 
