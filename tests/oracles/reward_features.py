@@ -67,8 +67,30 @@ def skew(facts: Facts, row: int) -> list[float]:
     return [_skew(facts, facts.genders, row), _skew(facts, facts.ages, row)]
 
 
+def recency(facts: Facts, row: int) -> list[float]:
+    """Share of the user's other rows that are earlier; equal times count half."""
+    user, time = facts.rows[row][0], facts.times[row]
+    others = [facts.times[r] for r, (u, _) in enumerate(facts.rows) if u == user and r != row]
+    points = [1.0 if other < time else 0.5 if other == time else 0.0 for other in others]
+    return [sum(points) / len(points) if points else 0.5]
+
+
+def burst(facts: Facts, row: int) -> list[float]:
+    """Other rows of the user, and of the item, within a thousandth of the log's span."""
+    window = (max(facts.times) - min(facts.times)) / 1000
+    near = [
+        other
+        for r, other in enumerate(facts.rows)
+        if r != row and abs(facts.times[r] - facts.times[row]) <= window
+    ]
+    user, item = facts.rows[row]
+    return [sum(u == user for u, _ in near), sum(i == item for _, i in near)]
+
+
 FEATURES: dict[str, Callable[[Facts, int], list[float]]] = {
     "popularity": popularity,
     "genre-novelty": genre_novelty,
     "skew": skew,
+    "recency": recency,
+    "burst": burst,
 }

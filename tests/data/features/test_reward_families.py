@@ -90,6 +90,8 @@ def test_an_item_of_the_own_group_is_skewed_and_one_of_the_other_group_is_agains
     [
         ("genre-novelty", ["the items' categories", "items.csv"]),
         ("skew", ["users of two genders or users of two age groups", "users.csv"]),
+        ("recency", ["the rows' times", "data.columns.time"]),
+        ("burst", ["the rows' times", "data.columns.time"]),
     ],
 )
 def test_data_without_what_a_family_reads_are_refused_in_one_line(
@@ -118,3 +120,13 @@ def test_prepared_data_hold_the_families_of_the_generated_attributes() -> None:
     )
     assert tuple(data.features) == names
     assert all(values.std(axis=0).min() > 0.5 for values in data.features.values())
+
+
+def test_a_burst_counts_rows_within_a_thousandth_of_the_span() -> None:
+    """The span is 1000, so the window is 1: users 0 and 1 have three rows each, user 2 has two."""
+    times = np.array([0, 1, 2.5, 1.5, 500, 1000, 0.5, 700])
+    context = FeatureContext(_three_users(), times=times)
+    found = FEATURES.get("burst")().compute(context)
+    assert found[:, 0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+    # Item 0 is in rows 0, 3 and 6, at 0, 1.5 and .5: row 6 lies within 1 of both others.
+    assert found[[0, 3, 6], 1].tolist() == [1, 1, 2]
