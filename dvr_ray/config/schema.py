@@ -123,9 +123,7 @@ class EncoderConfig(Strict):
         min_length=1,
         description="Inputs; embeddings and products are options (valuation on content).",
     )
-    squares: bool = Field(
-        False, description="Add the features' squares, so that an effect may bend."
-    )
+    squares: bool = Field(False, description="Add the features' squares: an effect may bend.")
     hidden: int = Field(32, ge=1, le=4096, description="mlp: hidden units.")
     size: int = Field(10, ge=1, le=4096, description="mlp: size h of an encoding.")
 

@@ -2,8 +2,9 @@
 
 Static features were computed once for the data set and gauss-ranked; features of the warm-up's
 losses are added when it ends, and on request the squares of them all, as ``(x^2 - 1) / sqrt(2)``,
-which has mean 0 and variance 1 where x is normal; ``embeddings`` (e_u, e_i, e_j) and ``products`` (e_u e_i, e_u e_j),
-the paper's input and a stronger form of it, are read anew for each horizon and standardised.
+which has mean 0 and variance 1 where x is normal. ``embeddings`` (e_u, e_i, e_j) and ``products``
+(e_u e_i, e_u e_j), the paper's input and a stronger form of it, are read anew for each horizon and
+standardised.
 """
 
 from __future__ import annotations
