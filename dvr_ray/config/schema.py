@@ -36,16 +36,29 @@ __all__ = [
 class NoiseConfig(Strict):
     """Rows planted in the training part whose place is known, for checks."""
 
-    kind: Literal["none", "uniform", "push"] = Field(
+    kind: Literal[
+        "none", "uniform", "popular", "swapped", "half-users", "push", "mix", "floods", "bots",
+        "duplicates", "stale",
+    ] = Field(
         "none",
-        description="uniform: random pairs; push: random users made to like a few unpopular items.",
-    )
+        description="uniform: random pairs; popular: of popular items; swapped: rows that exchange "
+        "items; half-users: random items for half the users; push: random users made to like a "
+        "few unpopular items; mix: uniform and push; floods: a few users with very many random "
+        "items; bots: new users with one list; duplicates: copied users; stale: another user's "
+        "items.",
+    )  # fmt: skip
     share: float = Field(
         0.0, ge=0, le=5, description="Planted rows as a share of the real training rows."
     )
-    targets: int = Field(20, ge=1, description="push: number of pushed items.")
+    targets: int = Field(20, ge=1, description="push, mix: number of pushed items.")
     users_per_target: int | None = Field(
-        None, ge=1, description="push: users per pushed item; instead of share."
+        None, ge=1, description="push, mix: users per pushed item; instead of share."
+    )
+    users: int | None = Field(
+        None,
+        ge=1,
+        description="half-users, stale: users who get rows, by default half of them; bots: new "
+        "users, 200; floods: users, 5.",
     )
 
 
@@ -110,6 +123,7 @@ class EncoderConfig(Strict):
         min_length=1,
         description="Inputs; embeddings and products are options (valuation on content).",
     )
+    squares: bool = Field(False, description="Add the features' squares: an effect may bend.")
     hidden: int = Field(32, ge=1, le=4096, description="mlp: hidden units.")
     size: int = Field(10, ge=1, le=4096, description="mlp: size h of an encoding.")
 

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from dvr_ray.config.schema import NoiseConfig, SplitConfig
 from dvr_ray.data.interactions import Dataset, Interactions, SealedTest, TrialData
-from dvr_ray.data.noise import plant
+from dvr_ray.data.noise import plant, with_newcomers
 from dvr_ray.errors import ConfigError, DataError
 from dvr_ray.seeding import numpy_generator
 
@@ -65,9 +66,15 @@ def split(
         If a part would be empty, two parts share a row, a user has every item and so no negative,
         or the noise doesn't fit.
     """
-    parts = _parts(dataset, config)
-    train, planted, targets = plant(parts[0], parts[1:], noise, noise_seed)
-    _check_disjoint([train, *parts[1:]], dataset.name)
+    parts, times = _parts(dataset, config)
+    noisy = plant(parts[0], parts[1:], noise, noise_seed, times)
+    train = noisy.train
+    parts[0] = train
+    if len(noisy.newcomers):
+        # Planted users are in the catalogue of every part, without a row in the measured ones.
+        parts = [replace(part, num_users=train.num_users) for part in parts]
+    user_ids, user_table = with_newcomers(dataset.user_ids, dataset.user_table, noisy.newcomers)
+    _check_disjoint(parts, dataset.name)
     _check_negatives(train, dataset.name)
     data = TrialData(
         name=dataset.name,
@@ -75,12 +82,13 @@ def split(
         train=train,
         reward=parts[1],
         selection=parts[2],
-        planted=None if noise.kind == "none" else planted,
-        push_targets=targets,
-        user_ids=dataset.user_ids,
+        planted=None if noise.kind == "none" else noisy.planted,
+        push_targets=noisy.targets,
+        user_ids=user_ids,
         item_ids=dataset.item_ids,
-        user_table=dataset.user_table,
+        user_table=user_table,
         item_table=dataset.item_table,
+        times=noisy.times,
     )
     return data, SealedTest(parts[3])
 
@@ -99,9 +107,10 @@ def _shares(dataset: Dataset, config: SplitConfig) -> list[float]:
     return shares
 
 
-def _parts(dataset: Dataset, config: SplitConfig) -> list[Interactions]:
-    """Train, reward, selection and test, none of them empty."""
-    log = dataset.interactions
+def _parts(dataset: Dataset, config: SplitConfig) -> tuple[list[Interactions], np.ndarray | None]:
+    """Train, reward, selection and test, none of them empty, and the times of train."""
+    log, times = dataset.interactions, dataset.times
+    number = np.zeros(len(log), dtype=np.int64)
     if not len(log):
         raise DataError(dataset.name, "no user has an interaction to train on", "check the source")
     if dataset.reward is not None and dataset.selection is not None:
@@ -122,7 +131,7 @@ def _parts(dataset: Dataset, config: SplitConfig) -> list[Interactions]:
                 f"the {name} part must hold rows, got none of {len(log)}",
                 f"use more data or raise split.{'last' if config.by == 'time' else name}",
             )
-    return parts
+    return parts, None if times is None else times[number == 0]
 
 
 def _latest(dataset: Dataset, last: int) -> np.ndarray:
@@ -168,7 +177,9 @@ def _fingerprint(dataset: Dataset, config: SplitConfig, noise: NoiseConfig, nois
     options = [str(VERSION), dataset.fingerprint, config.model_dump_json()]
     # Seed and amounts of noise that isn't planted change nothing.
     if noise.kind != "none":
-        options += [noise.model_dump_json(), str(noise_seed)]
+        # A number of users that isn't said leaves no trace.
+        unsaid = {"users"} if noise.users is None else None
+        options += [noise.model_dump_json(exclude=unsaid), str(noise_seed)]
     return hashlib.sha256("/".join(options).encode()).hexdigest()[:16]
 
 

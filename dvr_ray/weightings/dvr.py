@@ -55,7 +55,10 @@ class Dvr(Weighting):
         super().__init__(parts)
         config = parts.config
         self._dtype = getattr(torch, config.training.dtype)
-        self._inputs = EncoderInputs(parts.data, config.encoder.features, self._dtype)
+        encoder = config.encoder
+        self._inputs = EncoderInputs(
+            parts.data, encoder.features, self._dtype, squares=encoder.squares
+        )
         self._net: ValuingNet | None = None
         self._policy = SelectionPolicy(config.policy)
         # K masks, and the policy's own draw.

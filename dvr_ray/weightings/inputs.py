@@ -1,8 +1,10 @@
 """The encoder's inputs: features of interactions, and embeddings where asked for.
 
 Static features were computed once for the data set and gauss-ranked; features of the warm-up's
-losses are added when it ends; ``embeddings`` (e_u, e_i, e_j) and ``products`` (e_u e_i, e_u e_j),
-the paper's input and a stronger form of it, are read anew for each horizon and standardised.
+losses are added when it ends, and on request the squares of them all, as ``(x^2 - 1) / sqrt(2)``,
+which has mean 0 and variance 1 where x is normal. ``embeddings`` (e_u, e_i, e_j) and ``products``
+(e_u e_i, e_u e_j), the paper's input and a stronger form of it, are read anew for each horizon and
+standardised.
 """
 
 from __future__ import annotations
@@ -31,9 +33,19 @@ class EncoderInputs:
         Features in the order of the columns.
     dtype : torch.dtype
         Of the inputs.
+    squares : bool
+        Whether the static columns are followed by their squares.
     """
 
-    def __init__(self, data: TrialData, names: tuple[str, ...], dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        data: TrialData,
+        names: tuple[str, ...],
+        dtype: torch.dtype,
+        *,
+        squares: bool = False,
+    ) -> None:
+        self._squares = squares
         self._data, self._names, self._dtype = data, names, dtype
         self._users = torch.from_numpy(data.train.users)
         self._items = torch.from_numpy(data.train.items)
@@ -50,7 +62,10 @@ class EncoderInputs:
         columns = [self._column(name, losses) for name in self._names if name not in DYNAMIC]
         rows = len(self._data.train)
         joined = np.concatenate([np.zeros((rows, 0), np.float32), *columns], axis=1)
-        self._static = torch.from_numpy(joined).to(self._dtype)
+        static = torch.from_numpy(joined).to(self._dtype)
+        if self._squares:
+            static = torch.cat([static, (static**2 - 1) / 2**0.5], dim=1)
+        self._static = static
 
     @property
     def static(self) -> Tensor:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dvr_ray.config.schema import NoiseConfig
 from dvr_ray.data.interactions import Interactions
-from dvr_ray.data.noise import plant
+from dvr_ray.data.noise import plant as planting
 from dvr_ray.errors import DataError
 
 
@@ -23,6 +23,14 @@ def logs(
         Interactions.from_pairs(kept // items, kept % items, users, items),
         Interactions.from_pairs(held // items, held % items, users, items),
     )
+
+
+def plant(
+    train: Interactions, avoid: list[Interactions], config: NoiseConfig, seed: int
+) -> tuple[Interactions, np.ndarray, np.ndarray]:
+    """Return rows, which are planted, and targets."""
+    found = planting(train, avoid, config, seed)
+    return found.train, found.planted, found.targets
 
 
 def pairs(part: Interactions, rows: slice | np.ndarray = slice(None)) -> list[tuple[int, int]]:
