@@ -17,8 +17,8 @@ model that isn't rewarded uses the common theta.
 
 Cosines are approximate: item vectors are the 64 largest singular vectors of the training matrix
 whose columns have norm 1, so that a draw costs what scores of M candidates cost, and memory is
-64 (U + I) numbers. On HetRec Last.FM they correlate .70 with the exact ones over a user's items; what
-is lost is mostly that of rare items.
+64 (U + I) numbers. On HetRec Last.FM they correlate .70 with the exact ones over random candidates
+of a user.
 """
 
 from __future__ import annotations
