@@ -141,6 +141,11 @@ class NegativeSampler(ABC):
         ----------
         rewards : Tensor, shape (K, U)
             Reward of every user under each replica, more is better; NaN where not measured.
+
+        Returns
+        -------
+        dict
+            Monitors by name, numbers or lists of them.
         """
         return {}
 
