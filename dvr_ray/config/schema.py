@@ -190,7 +190,9 @@ class AdapterConfig(Strict):
         "ndcg@20", description="loss, sp:gender@20 etc., or a mix: 0.7*ndcg@20 + 0.3*gini@20."
     )
     credit: Literal["scalar", "user", "user+item"] = Field("user", description="Who is paid.")
-    masks: int = Field(4, ge=1, le=256, description="Masks K per horizon.")
+    masks: int = Field(
+        4, ge=1, le=256, description="Masks K per horizon, each on a replica of the backbone."
+    )
     horizon: HorizonConfig = HorizonConfig()
     baseline: Literal["none", "average", "leave-one-out"] = Field(
         "leave-one-out", description="What is subtracted from a mask's reward: over other masks."
@@ -223,7 +225,9 @@ class TrainingConfig(Strict):
     """The bilevel loop around the backbone."""
 
     epochs: int = Field(40, ge=1, description="Epochs of the backbone, warm-up included.")
-    warmup: int = Field(5, ge=0, description="dvr: epochs that keep all before the first horizon.")
+    warmup: int = Field(
+        5, ge=0, description="dvr, learned negatives: plain epochs before the first horizon."
+    )
     batch_size: int = Field(2048, ge=1, description="Triplets B in a global batch.")
     sampling: Literal["interaction", "user"] = Field(
         "interaction",

@@ -4,6 +4,9 @@ Sampling has two halves. `draw` needs no model: it is the same for all replicas 
 all workers. `choose` turns what was drawn into items by the scores of one model; samplers that
 don't look at a model leave it alone. A row's loss over its n negatives is the sampler's too
 (`losses`), since importance sampling weighs them by where they were drawn from.
+
+A sampler that learns (`learns`) takes part in horizons as a weighting does: `begin` draws how K
+replicas explore, `of` is what one of them trains on, and `end` learns from their rewards.
 """
 
 from __future__ import annotations
@@ -63,6 +66,9 @@ class NegativeSampler(ABC):
     """Whether `choose` reads the backbone or the snapshot; replicas may share what it returns if
     not."""
 
+    learns = False
+    """Whether it explores on the replicas of a horizon and wants their rewards."""
+
     @abstractmethod
     def __init__(self, params: Any, train: Interactions) -> None: ...
 
@@ -120,6 +126,35 @@ class NegativeSampler(ABC):
             return each.mean(1)
         usable = negatives.usable.to(each)
         return (each * usable).sum(1) / usable.sum(1).clamp_min(1)
+
+    def begin(self, replicas: int, generator: torch.Generator) -> None:  # noqa: B027
+        """Draw how the K replicas of a horizon explore; only called where it learns."""
+
+    def of(self, replica: int) -> NegativeSampler:
+        """Return the sampler of one replica of the open horizon: itself unless it explores."""
+        return self
+
+    def end(self, rewards: Tensor) -> dict[str, Any]:
+        """Learn from the rewards of a horizon and return monitors, as `Weighting.end` does.
+
+        Parameters
+        ----------
+        rewards : Tensor, shape (K, U)
+            Reward of every user under each replica, more is better; NaN where not measured.
+
+        Returns
+        -------
+        dict
+            Monitors by name, numbers or lists of them.
+        """
+        return {}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State between horizons, for a checkpoint."""
+        return {}
+
+    def load_tensors(self, state: dict[str, Tensor]) -> None:  # noqa: B027
+        """Restore what `tensors` gave."""
 
 
 NEGATIVES: Registry[NegativeSampler] = Registry("negative sampler", "dvr_ray.negatives")

@@ -33,6 +33,10 @@ MEANINGS = {
     "coverage": "share of a batch that a unit looks at, by layer; bad: 0 or 1",
     "dead": "share of units that look at nothing, by layer; good: near 0",
     "worth_error": "squared error of the predicted worth; good: below worth_error_trivial",
+    "theta_score": "weight of the model's score in learned negatives; above 0: harder is better",
+    "theta_popularity": "weight of an item's popularity in learned negatives",
+    "theta_agreement": "weight of agreement with the user's list in learned negatives",
+    "theta_z": "gradients of the three, in standard errors; beyond 2 or so: the reward says where",
     "worth_error_trivial": "the same error when the mean is predicted; the level to beat",
 }
 

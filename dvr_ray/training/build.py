@@ -49,6 +49,18 @@ class Parts:
     negatives: NegativeSampler
     weighting: Weighting
 
+    @property
+    def learns(self) -> bool:
+        """Whether training runs in horizons: the weighting or the sampler wants rewards."""
+        return self.weighting.learns or self.negatives.learns
+
+    @property
+    def replicas(self) -> int:
+        """Number K of backbones that explore side by side in a horizon."""
+        if self.negatives.learns:
+            return self.weighting.parts.config.adapter.masks
+        return self.weighting.replicas
+
 
 def check(config: RunConfig, place: str = "run") -> None:
     """Check every name and every component's fields, before anything is started.
@@ -111,7 +123,7 @@ def check_served(
     wanted += [("tune.objective", name) for name in objectives]
     for where, name in wanted:
         check_needs(parse(name).needs, name, catalogue, f"{place}: {where}")
-    if config.method.name != "bpr":
+    if config.method.name != "bpr" or NEGATIVES.get(config.negatives.name).learns:
         for part in parse_reward(config.adapter.reward):
             if part.metric is not None:
                 check_needs(part.metric.needs, part.name, catalogue, f"{place}: adapter.reward")

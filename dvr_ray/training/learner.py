@@ -146,7 +146,7 @@ class Learner:
     collective : Collective
         The group; every batch is split over it.
     negatives : NegativeSampler
-        Chooses negatives by the backbone.
+        Chooses negatives by the backbone; may be set anew for a horizon.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class Learner:
         negatives: NegativeSampler,
     ) -> None:
         self.backbone = make()
-        self.l2, self._collective, self._negatives = l2, collective, negatives
+        self.l2, self._collective, self.negatives = l2, collective, negatives
         self.optimiser = BackboneOptimiser(self.backbone, lr, collective)
         self._snapshot: Any = None
         self._aged = 0
@@ -192,10 +192,10 @@ class Learner:
     def _look(self, batch: Batch) -> None:
         """Renew what the sampler knows of the model."""
         self._aged += len(batch.rows)
-        wanted = self._negatives.refresh_rows
+        wanted = self.negatives.refresh_rows
         if batch.begins or (wanted is not None and self._aged >= wanted):
             with torch.no_grad():
-                self._snapshot, self._aged = self._negatives.snapshot(self.backbone), 0
+                self._snapshot, self._aged = self.negatives.snapshot(self.backbone), 0
 
     def _loss(
         self,
@@ -205,11 +205,11 @@ class Learner:
         weigh: Callable[[TripletBatch], Tensor | None],
     ) -> Tensor:
         with torch.no_grad():
-            negatives = self._negatives.choose(self.backbone, self._snapshot, own.users, own.drawn)
+            negatives = self.negatives.choose(self.backbone, self._snapshot, own.users, own.drawn)
         out = self.backbone(own.users, own.positives, negatives.items, own.keys)
 
         def row_losses(gaps: Tensor) -> Tensor:
-            return self._negatives.losses(gaps, negatives)
+            return self.negatives.losses(gaps, negatives)
 
         losses = row_losses(out.positive[:, None] - out.negative)
         record.add(own.rows, losses.detach())

@@ -4,7 +4,8 @@
     until the metric on validation-selection stops improving:
         cut the training rows into batches; the weighting values them and draws K masks
         train one replica per mask for a horizon
-        measure the reward of every replica; the weighting learns from it
+        measure the reward of every replica; the weighting learns from it, and so does a sampler
+        of negatives that learns
         merge the replicas; report, checkpoint
 
 The do-no-harm gate trains one more replica that keeps all. At every report whichever of the two
@@ -194,8 +195,8 @@ class Trainer:
 
     def _period(self) -> dict[str, Any]:
         """Run until the next report: one epoch of warm-up, or one horizon (or an epoch of them)."""
-        warming = self.weighting.learns and self._progress.epoch < self.config.training.warmup
-        if warming or not self.weighting.learns:
+        warming = self._parts.learns and self._progress.epoch < self.config.training.warmup
+        if warming or not self._parts.learns:
             row = self._plain_epoch("warm-up" if warming else "train")
         else:
             row = self._bilevel()
@@ -214,11 +215,9 @@ class Trainer:
         """One epoch of the main learner alone; a weighting that learns isn't asked."""
         batches = self._planner.order(self._progress.epoch)
         walked = self._planner.walk(batches, self._progress.epoch)
-        if phase == "train":
+        if not self.weighting.learns:
             self.weighting.begin(self._horizon(batches, self._progress.horizon))
-            self._replicas.explore(walked, self._progress.epoch, self._record)
-        else:
-            self._replicas.train(walked, self._record)
+        self._replicas.train(walked, self._record)
         self._progress.epoch += 1
         self._progress.horizon += 1
         return {"epoch": self._progress.epoch, "phase": phase, "loss": self._record.merge()}
@@ -226,9 +225,10 @@ class Trainer:
     def _bilevel(self) -> dict[str, Any]:
         """One horizon over all rows, or one epoch of horizons of a few batches each."""
         groups = self._planner.groups(self._progress.horizon, self._progress.epoch)
-        self._record.begin_selecting()
-        if self.config.policy.gate:
-            self._replicas.begin_control()
+        if self.weighting.learns:
+            self._record.begin_selecting()
+            if self.config.policy.gate:
+                self._replicas.begin_control()
         ended = [self._run_horizon(group) for group in groups]
         monitors = ended[-1][1]
         self._progress.epoch += groups[0].epochs
@@ -236,10 +236,9 @@ class Trainer:
             "epoch": self._progress.epoch,
             "phase": "bilevel",
             "loss": float(np.mean([loss for loss, _ in ended])),
-            "keep_rate": monitors["keep_rate"],
             "reward": self._meter.latest,
             "monitors": monitors,
-        }
+        } | {name: monitors[name] for name in ("keep_rate",) if name in monitors}
 
     def _run_horizon(self, group: Group) -> tuple[float, dict[str, Any]]:
         number = self._progress.horizon
@@ -256,6 +255,7 @@ class Trainer:
         exploring = self._replicas.exploring
         rewards = self._meter.measure([replica.backbone for replica in exploring])
         monitors = self.weighting.end(self._horizon(group.batches, number), rewards)
+        monitors |= self._parts.negatives.end(rewards)
         self._replicas.merge()
         self._progress.horizon += 1
         return loss, monitors
@@ -278,6 +278,7 @@ class Trainer:
         state = self._replicas.tensors() | prefixed("best", self._selection.best)
         state |= prefixed("best valuator", self._best_valuator)
         state |= prefixed("weighting", self.weighting.tensors())
+        state |= prefixed("negatives", self._parts.negatives.tensors())
         state |= prefixed("losses", self._record.tensors())
         state |= prefixed("reward", self._meter.tensors())
         # safetensors refuses tensors that share memory.
@@ -288,5 +289,6 @@ class Trainer:
         self._selection.best = under("best", state)
         self._best_valuator = under("best valuator", state)
         self.weighting.load_tensors(under("weighting", state))
+        self._parts.negatives.load_tensors(under("negatives", state))
         self._record.load_tensors(under("losses", state))
         self._meter.load_tensors(under("reward", state))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dvr_ray.backbones import BACKBONES
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.errors import ConfigError
+from dvr_ray.negatives import NEGATIVES
 from dvr_ray.weightings import WEIGHTINGS
 
 __all__ = ["PAPER_NAMES", "check_name", "check_pairs"]
@@ -61,10 +62,39 @@ def check_pairs(config: RunConfig, place: str) -> None:
             f"must be bpr for backbone {backbone!r}, which has nothing to train, got {method!r}",
             "set method.name to bpr or take another backbone",
         )
+    if NEGATIVES.get(config.negatives.name).learns:
+        _check_learned(config, place)
     batches = config.adapter.horizon.batches
     if config.training.sampling == "user" and batches is not None:
         raise ConfigError(
             f"{place}: adapter.horizon.batches",
             f"must be null for training.sampling user, got {batches}",
             "set adapter.horizon.epochs or sample by interaction",
+        )
+
+
+def _check_learned(config: RunConfig, place: str) -> None:
+    """Refuse what a sampler that learns can't explore with."""
+    backbone, method = config.backbone.name, config.method.name
+    sampler, masks = config.negatives.name, config.adapter.masks
+    if not BACKBONES.get(backbone).trainable:
+        raise ConfigError(
+            f"{place}: negatives.name",
+            f"must be one that doesn't learn for backbone {backbone!r}, which has nothing to "
+            f"train, got {sampler!r}",
+            "set negatives.name to uniform or take another backbone",
+        )
+    if WEIGHTINGS.get(method).one_model:
+        raise ConfigError(
+            f"{place}: method.name",
+            f"must not be {method!r} for negatives {sampler!r}: it follows one model, and they "
+            "are learned on several",
+            "set method.name to bpr, tce, rce or dvr, or take other negatives",
+        )
+    if masks % 2:
+        raise ConfigError(
+            f"{place}: adapter.masks",
+            f"must be even for negatives {sampler!r}, which are learned on pairs of replicas, "
+            f"got {masks}",
+            f"set it to {masks + 1}",
         )

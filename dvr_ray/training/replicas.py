@@ -1,8 +1,9 @@
 """The backbones of a run: the main one, K replicas that explore for a horizon, and the control.
 
 Usually replicas start from the main backbone, train on K draws of the policy, and are merged into
-it. Where they don't follow the policy, because they start from scratch or their masks are drawn in
-random directions, they only explore: the main backbone then trains on the policy's own draw.
+it. A sampler that learns explores on the same replicas. Where they don't follow the policy, because
+they start from scratch or their masks are drawn in random directions, they only explore: the main
+backbone then trains on the policy's own draw, and with what the sampler has learned so far.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from dvr_ray.collective import Collective
 from dvr_ray.config.schema import AdapterConfig
+from dvr_ray.seeding import generator
 from dvr_ray.state import prefixed, under
 from dvr_ray.training.batched import Stack, can_stack
 from dvr_ray.training.build import Parts
@@ -49,8 +51,8 @@ class Replicas:
         self, config: AdapterConfig, parts: Parts, rows: int, collective: Collective
     ) -> None:
         self._scratch = config.horizon.start == "scratch"
-        unlike = self._scratch or config.exploration == "directional"
-        self._apart = parts.weighting.learns and unlike
+        unlike = parts.weighting.learns and config.exploration == "directional"
+        self._apart = (parts.learns and self._scratch) or unlike
         self._parts, self._rows, self._collective = parts, rows, collective
         self._kept: list[Learner] = []
         self._stack: Stack | None = None
@@ -60,7 +62,7 @@ class Replicas:
 
     def open(self, number: int) -> None:
         """Put K replicas in the state that horizon ``number`` starts from."""
-        wanted = self._parts.weighting.replicas
+        wanted = self._parts.replicas
         if self._scratch:
             self.exploring = [self._parts.learner(number + 1) for _ in range(wanted)]
         elif wanted == 1 and not self._apart:
@@ -72,6 +74,15 @@ class Replicas:
             for replica in self._kept:
                 replica.load_tensors(state)
             self.exploring = self._kept
+        self._spread_negatives(number)
+
+    def _spread_negatives(self, number: int) -> None:
+        negatives, seed = self._parts.negatives, self._parts.weighting.parts.config.seed
+        if negatives.learns:
+            numbers = generator(seed, "learned negatives", number)
+            negatives.begin(len(self.exploring), numbers)
+            for k, learner in enumerate(self.exploring):
+                learner.negatives = negatives.of(k)
 
     def begin_control(self) -> None:
         """Let a copy of the main backbone go on with all rows, unless one does."""
@@ -80,8 +91,9 @@ class Replicas:
             self.control.load_tensors(self.main.tensors())
 
     def train(self, batches: Iterable[Batch], record: LossRecord) -> None:
-        """Train the main backbone alone on all rows for one epoch."""
-        self._walk(batches, [_Trained(self.main, record, None)])
+        """Train the main backbone alone for one epoch; a weighting that learns isn't asked."""
+        number = None if self._parts.weighting.learns else 0
+        self._walk(batches, [_Trained(self.main, record, number)])
 
     def explore(self, batches: Iterable[Batch], counter: int, record: LossRecord) -> None:
         """Train all for one epoch; losses of those that train on the policy's draws count.

@@ -29,7 +29,7 @@ class Watch:
     def check(self, row: dict[str, Any]) -> list[str]:
         """Return the warnings that a row raises for the first time."""
         monitors = row.get("monitors") or {}
-        found = _limits(monitors) if monitors else {}
+        found = _limits(monitors) if "keep_rate" in monitors else {}
         if self._misaligned(row):
             moved = "fell" if self._sign > 0 else "rose"
             found["misalignment"] = (

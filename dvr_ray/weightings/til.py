@@ -87,6 +87,8 @@ class _Importance(nn.Module):
 class TripletImportance(Weighting):
     """Weighs triplets by a net of their states; subclasses say what a state is."""
 
+    one_model = True
+
     def __init__(self, parts: WeightingParts) -> None:
         super().__init__(parts)
         params: TilParams = parts.params

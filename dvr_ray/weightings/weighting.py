@@ -125,6 +125,9 @@ class Weighting(ABC):
     """Whether it only makes sense for a backbone that trains on the triplets it weighs; pairs that
     make none are refused before training."""
 
+    one_model = False
+    """Whether it follows the training of one model, so that K replicas can't share it."""
+
     def __init__(self, parts: WeightingParts) -> None:
         self.parts = parts
 

@@ -33,12 +33,14 @@ NAMED: dict[str, dict[str, Any]] = {
     "aobpr": {"negatives": {"name": "adaptive"}},
     "pris": {"negatives": {"name": "importance"}},
     "dns": {"negatives": {"name": "best-of"}},
+    "learned": {"negatives": {"name": "learned"}},
     "tce-bpr": {"method": {"name": "tce"}},
     "rce-bpr": {"method": {"name": "rce"}},
     "til-ui": {"method": {"name": "til-ui"}},
     "til-mi": {"method": {"name": "til-mi"}},
     "mean loss": {"method": {"name": "fixed-score", "score": "loss"}},
     "dvr": {"method": {"name": "dvr"}},
+    "learned-dvr": {"negatives": {"name": "learned"}, "method": {"name": "dvr"}},
 }
 TRAINED = [name for name in BACKBONES.names() if name != "ease"]
 FULL = list(itertools.product(TRAINED, NAMED))

@@ -52,7 +52,8 @@ def _compare(heading: str, found: Iterable[str], missing: Iterable[str] = ()) ->
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny run that raises a warning: its worth can't fit with so large a step."""
     folder = tmp_path_factory.mktemp("outputs") / "run"
-    config = apply(RunConfig(), SMALL | {"valuator.lr": 1.0, "valuator.weight_decay": 0.0})
+    changes = {"valuator.lr": 1.0, "valuator.weight_decay": 0.0, "negatives": {"name": "learned"}}
+    config = apply(RunConfig(), SMALL | changes)
     data, _ = prepare(config)
     run(RunRequest(config, data, folder), Silent())
     return folder

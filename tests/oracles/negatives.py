@@ -5,6 +5,7 @@ Probabilities are those of one user's next negative, as a list over all items.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -13,10 +14,13 @@ __all__ = [
     "by_cluster",
     "by_factor_ranks",
     "by_pool_ranks",
+    "by_traits",
     "by_weight",
     "geometric",
     "importance_loss",
+    "mean_cosines",
     "mean_loss",
+    "standardised",
 ]
 
 
@@ -122,3 +126,42 @@ def importance_loss(gaps: Sequence[float], odds: Sequence[float], usable: Sequen
         return 0.0
     losses = [-math.log(1 / (1 + math.exp(-x))) for x in gaps]
     return sum(w / sum(raw) * loss for w, loss in zip(raw, losses, strict=True))
+
+
+def mean_cosines(lists: Sequence[set[int]], items: int, user: int) -> list[float]:
+    """Mean cosine of each item with the user's items, items as sets of the users who have them."""
+    fans = [{v for v, liked in enumerate(lists) if j in liked} for j in range(items)]
+    found = []
+    for j in range(items):
+        cosines = [
+            len(fans[j] & fans[i]) / math.sqrt(len(fans[j]) * len(fans[i])) if fans[j] else 0.0
+            for i in lists[user]
+        ]
+        found.append(sum(cosines) / len(cosines))
+    return found
+
+
+def standardised(values: Sequence[float]) -> list[float]:
+    """Minus the mean, over the standard deviation; zeros where all are alike."""
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((each - mean) ** 2 for each in values) / len(values))
+    return [(each - mean) / spread if spread > 1e-6 else 0.0 for each in values]
+
+
+def by_traits(
+    traits: Sequence[Sequence[float]], theta: Sequence[float], free: Sequence[int], candidates: int
+) -> list[float]:
+    """One of M uniform candidates by softmax of theta times its standardised traits.
+
+    Every list of M of the free items, with replacement, is enumerated.
+    """
+    odds = [0.0] * len(traits[0])
+    for listed in itertools.product(free, repeat=candidates):
+        columns = [standardised([column[j] for j in listed]) for column in traits]
+        raw = [
+            math.exp(sum(t * column[k] for t, column in zip(theta, columns, strict=True)))
+            for k in range(candidates)
+        ]
+        for k, j in enumerate(listed):
+            odds[j] += raw[k] / sum(raw) / len(free) ** candidates
+    return odds

@@ -50,3 +50,38 @@ def test_only_plain_bpr_goes_with_a_backbone_that_does_not_train(
         f"got {name!r}; set method.name to bpr or take another backbone"
     )
     return None
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"adapter__masks": 3},
+            "adapter.masks: must be even for negatives 'learned', which are learned on pairs of "
+            "replicas, got 3; set it to 4",
+        ),
+        (
+            {"method__name": "til-ui"},
+            "method.name: must not be 'til-ui' for negatives 'learned': it follows one model, and "
+            "they are learned on several; set method.name to bpr, tce, rce or dvr, or take other "
+            "negatives",
+        ),
+        (
+            {"backbone": {"name": "ease"}, "method__name": "bpr"},
+            "negatives.name: must be one that doesn't learn for backbone 'ease', which has nothing "
+            "to train, got 'learned'; set negatives.name to uniform or take another backbone",
+        ),
+    ],
+)
+def test_learned_negatives_say_what_they_cannot_explore_with(
+    fields: dict[str, object], said: str, small_run: Make
+) -> None:
+    config = small_run(negatives={"name": "learned"}, **fields)
+    with pytest.raises(ConfigError) as caught:
+        check(config, "x.yaml")
+    assert str(caught.value) == f"x.yaml: {said}"
+
+
+@pytest.mark.parametrize("method", ["bpr", "tce", "rce", "dvr"])
+def test_learned_negatives_go_with_methods_of_several_models(method: str, small_run: Make) -> None:
+    check(small_run(negatives={"name": "learned"}, method__name=method))

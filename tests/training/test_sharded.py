@@ -50,6 +50,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "training.epochs": 10,
     },
     "lightgcn valued": {"backbone": {"name": "lightgcn", "dim": 8, "layers": 2}},
+    "learned negatives": {"negatives": {"name": "learned"}, "adapter.horizon.epochs": 1},
+    "learned from scratch": {
+        "negatives": {"name": "learned"},
+        "method": {"name": "tce"},
+        "adapter.horizon.start": "scratch",
+    },
     "by user bpr": {"training.sampling": "user", "method.name": "bpr", "training.epochs": 5},
 }
 VARIANTS |= {
