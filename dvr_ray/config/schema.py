@@ -175,7 +175,9 @@ class AdapterConfig(Strict):
     reward: str = Field(
         "ndcg@20", description="loss, sp:gender@20 etc., or a mix: 0.7*ndcg@20 + 0.3*gini@20."
     )
-    credit: Literal["scalar", "user", "user+item"] = Field("user", description="Who is paid.")
+    credit: Literal["scalar", "user", "user+item", "item"] = Field(
+        "user", description="Who is paid; item: by how often the row's item is recommended."
+    )
     masks: int = Field(4, ge=1, le=256, description="Masks K per horizon.")
     horizon: HorizonConfig = HorizonConfig()
     baseline: Literal["none", "average", "leave-one-out"] = Field(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dvr_ray.backbones import BACKBONES
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.errors import ConfigError
+from dvr_ray.metrics import ExposureMetric
+from dvr_ray.rewards.mixture import parse_reward
 from dvr_ray.weightings import WEIGHTINGS
 
-__all__ = ["PAPER_NAMES", "check_name", "check_pairs"]
+__all__ = ["PAPER_NAMES", "check_credit", "check_name", "check_pairs"]
 
 PAPER_NAMES = {
     "wbpr": "wbpr is negatives: {name: popularity} with method: {name: bpr}",
@@ -67,4 +69,23 @@ def check_pairs(config: RunConfig, place: str) -> None:
             f"{place}: adapter.horizon.batches",
             f"must be null for training.sampling user, got {batches}",
             "set adapter.horizon.epochs or sample by interaction",
+        )
+
+
+def check_credit(config: RunConfig, place: str) -> None:
+    """Refuse own-item credit for a reward that no item's exposure moves.
+
+    Raises
+    ------
+    ConfigError
+        Naming the metrics that it is for.
+    """
+    parts = parse_reward(config.adapter.reward, f"{place}: adapter.reward")
+    exposed = any(isinstance(part.metric, ExposureMetric) for part in parts)
+    if config.adapter.credit == "item" and not exposed:
+        raise ConfigError(
+            f"{place}: adapter.credit",
+            "item pays items for how often they are recommended, which doesn't make "
+            f"the reward {config.adapter.reward}, got 'item'",
+            "set it to user, or reward gini, item-coverage, sp or tv",
         )
