@@ -5,6 +5,8 @@ years fall into MovieLens-1M's bands, whose codes (1, 18, 25, ...) are their own
 that are empty, no number or outside 1 to 108 become "unknown" and are counted.
 
 Items: ``name`` (text, empty where unknown) and ``category``, a tuple of texts without repeats.
+
+Metrics and features read categories and groups as numbers, in the order of their names.
 """
 
 from __future__ import annotations
@@ -17,9 +19,34 @@ import pyarrow as pa
 
 from dvr_ray.data.ids import as_text
 
-__all__ = ["UNKNOWN", "age_groups", "from_arrow", "genders", "item_table", "joined", "user_table"]
+__all__ = [
+    "ATTRIBUTES",
+    "COMES_WITH",
+    "UNKNOWN",
+    "age_groups",
+    "category_numbers",
+    "from_arrow",
+    "genders",
+    "group_numbers",
+    "item_table",
+    "joined",
+    "user_table",
+]
 
 UNKNOWN = "unknown"
+ATTRIBUTES = {"gender": "gender", "age": "age_group"}
+"""Column of the user table by the name that a metric writes, as in ``eo:age@20``."""
+COMES_WITH = {
+    "category": "data.source movielens, hetrec-original, s3rec or recbole, or with data.source "
+    "table a column category in a file items.csv beside the log",
+    "gender": "data.source movielens (100K or 1M) or recbole, or with data.source table a column "
+    "gender in a file users.csv beside the log",
+    "age": "data.source movielens (100K or 1M) or recbole, or with data.source table a column "
+    "age in a file users.csv beside the log",
+    "time": "data.source movielens, s3rec or recbole, or with data.source table a column "
+    "of times, named time or timestamp or by data.columns.time",
+}
+"""What brings an attribute, or times, for messages."""
 OLDEST = 108
 BANDS = (1, 18, 25, 35, 45, 50, 56)
 LABELS = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56+")
@@ -135,6 +162,50 @@ def age_groups(ages: Iterable[object]) -> tuple[list[str], dict[str, int]]:
     notes = {"empty ages": empty, "ages that are no number": wrong,
              f"ages outside {BANDS[0]} to {OLDEST}": absurd}  # fmt: skip
     return groups.tolist(), {name: int(rows.sum()) for name, rows in notes.items() if rows.any()}
+
+
+def category_numbers(values: Iterable[object]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Number the categories of every item: text, a number, or several of these.
+
+    Parameters
+    ----------
+    values : iterable, I of them
+        Empty text, None and NaN are no category.
+
+    Returns
+    -------
+    ndarray, shape (I + 1,)
+        Item i has ``ids[offsets[i]:offsets[i + 1]]``.
+    ndarray, shape (e,)
+        Category numbers, each once per item.
+    int
+        Number C of categories.
+    """
+    several = [_several(value) for value in values]
+    numbers = {name: n for n, name in enumerate(sorted({c for row in several for c in row}))}
+    offsets = np.cumsum([0, *map(len, several)])
+    ids = np.array([numbers[c] for row in several for c in row], dtype=np.int64)
+    return offsets, ids, len(numbers)
+
+
+def group_numbers(values: Iterable[object]) -> np.ndarray:
+    """Number the groups of users, in the order of their names.
+
+    Parameters
+    ----------
+    values : iterable, U of them
+        Group of every user.
+
+    Returns
+    -------
+    ndarray, shape (U,), int64
+        -1 for "unknown" and gaps.
+    """
+    texts = pd.Series(list(values), dtype=object)
+    known = texts.notna() & (texts != UNKNOWN)
+    codes = np.full(len(texts), -1, dtype=np.int64)
+    codes[known] = np.unique(texts[known].astype(str), return_inverse=True)[1]
+    return codes
 
 
 def from_arrow(table: pa.Table, key: str) -> tuple[pd.DataFrame, np.ndarray]:

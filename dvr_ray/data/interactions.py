@@ -152,6 +152,8 @@ class TrialData:
         Original ids.
     user_table, item_table : DataFrame
         Attributes.
+    times : ndarray, shape (n,), or None
+        When each training row took place, in the source's unit; None where it has no times.
     """
 
     name: str
@@ -165,6 +167,7 @@ class TrialData:
     item_ids: np.ndarray
     user_table: pd.DataFrame
     item_table: pd.DataFrame
+    times: np.ndarray | None = None
     features: dict[str, np.ndarray] = field(default_factory=dict)
 
 

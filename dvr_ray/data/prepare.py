@@ -28,9 +28,14 @@ def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
     -------
     TrialData, SealedTest
         What trials may see, and the test part.
+
+    Raises
+    ------
+    DataError
+        If the data lack what a feature is computed from.
     """
     # Here, since the features' statistics are slow to import and the package re-exports this.
-    from dvr_ray.data.features import FEATURES, static_features
+    from dvr_ray.data.features import FEATURES, FeatureContext, check_features, static_features
 
     data, test = split(load_dataset(config.data), config.split, config.data.noise, config.data.seed)
     if config.method.name == "bpr":
@@ -40,4 +45,6 @@ def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
         for name in config.encoder.features
         if name not in DYNAMIC and not FEATURES.get(name).needs_losses
     ]
-    return replace(data, features=static_features(data.train, static)), test
+    context = FeatureContext.of(data)
+    check_features(static, context)
+    return replace(data, features=static_features(context, static)), test

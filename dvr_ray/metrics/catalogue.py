@@ -10,13 +10,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dvr_ray.data.attributes import UNKNOWN
+from dvr_ray.data.attributes import ATTRIBUTES, category_numbers, group_numbers
 from dvr_ray.data.interactions import Interactions, TrialData
 
 __all__ = ["ATTRIBUTES", "Catalogue", "Categories", "group_codes"]
-
-ATTRIBUTES = {"gender": "gender", "age": "age_group"}
-"""Column of the user table by the name that a metric writes, as in ``eo:age@20``."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,8 @@ class Categories:
 
         Empty text, None and NaN are no category.
         """
-        several = [_several(value) for value in values]
-        numbers = {name: n for n, name in enumerate(sorted({c for row in several for c in row}))}
-        counts = torch.tensor([0, *map(len, several)])
-        ids = torch.tensor([numbers[c] for row in several for c in row], dtype=torch.int64)
-        return cls(counts.cumsum(0), ids, len(numbers))
+        offsets, ids, number = category_numbers(values)
+        return cls(torch.from_numpy(offsets), torch.from_numpy(ids), number)
 
     def entries(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Return every category of some items.
@@ -141,14 +135,4 @@ def group_codes(values: Sequence[object] | np.ndarray | pd.Series) -> Tensor:
     values : sequence
         Group of every user.
     """
-    texts = pd.Series(list(values), dtype=object)
-    known = texts.notna() & (texts != UNKNOWN)
-    codes = np.full(len(texts), -1)
-    codes[known] = np.unique(texts[known].astype(str), return_inverse=True)[1]
-    return torch.from_numpy(codes.astype(np.int64))
-
-
-def _several(value: object) -> list[str]:
-    whole = isinstance(value, str) or not isinstance(value, Iterable)
-    each = [value] if whole else list(value)  # type: ignore[call-overload]
-    return list(dict.fromkeys(str(c) for c in each if c is not None and c == c and str(c)))
+    return torch.from_numpy(group_numbers(values))

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dvr_ray.data.attributes import ATTRIBUTES, COMES_WITH
 from dvr_ray.errors import DataError
-from dvr_ray.metrics.catalogue import ATTRIBUTES, Catalogue
+from dvr_ray.metrics.catalogue import Catalogue
 
 __all__ = ["check_needs", "lacking"]
-
-SOURCES = {
-    "category": "data.source movielens, hetrec-original, s3rec or recbole, or with data.source "
-    "table a column category in a file items.csv beside the log",
-    "gender": "data.source movielens (100K or 1M) or recbole, or with data.source table a column "
-    "gender in a file users.csv beside the log",
-    "age": "data.source movielens (100K or 1M) or recbole, or with data.source table a column "
-    "age in a file users.csv beside the log",
-}
 
 
 def lacking(needs: Sequence[str], catalogue: Catalogue) -> list[str]:
@@ -44,7 +36,7 @@ def check_needs(needs: Sequence[str], name: str, catalogue: Catalogue, place: st
         Naming what is missing and the importer's option that brings it.
     """
     for need in lacking(needs, catalogue):
-        mend = f"it comes with {SOURCES[need]}" if need in SOURCES else f"give the {need}"
+        mend = f"it comes with {COMES_WITH[need]}" if need in COMES_WITH else f"give the {need}"
         if need not in ATTRIBUTES:
             rule = f"{name} needs the items' {need}, the data have none"
         elif need in catalogue.groups:

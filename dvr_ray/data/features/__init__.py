@@ -1,12 +1,14 @@
 """Static input features of training interactions; one file per family."""
 
 from dvr_ray.data.features.feature import FEATURES, Feature, FeatureContext
+from dvr_ray.data.features.needs import check_features
 from dvr_ray.data.features.ranking import gauss_rank, loss_features, static_features
 
 __all__ = [
     "FEATURES",
     "Feature",
     "FeatureContext",
+    "check_features",
     "gauss_rank",
     "loss_features",
     "static_features",

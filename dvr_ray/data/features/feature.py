@@ -10,9 +10,11 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
+from dvr_ray.data.attributes import ATTRIBUTES, category_numbers, group_numbers
 from dvr_ray.data.features.pairs import PairStatistics, pair_statistics, transposed
-from dvr_ray.data.interactions import Interactions
+from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.registry import Registry
 
 __all__ = ["FEATURES", "Feature", "FeatureContext"]
@@ -27,11 +29,60 @@ class FeatureContext:
         The training part.
     losses : ndarray, shape (n,), optional
         Running mean BPR loss of every row, once a warm-up has measured it.
+    user_table, item_table : DataFrame, index 0..U-1 and 0..I-1, optional
+        Attributes; none by default.
+    times : ndarray, shape (n,), optional
+        When each row took place, in the source's unit.
     """
 
-    def __init__(self, train: Interactions, losses: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        train: Interactions,
+        losses: np.ndarray | None = None,
+        *,
+        user_table: pd.DataFrame | None = None,
+        item_table: pd.DataFrame | None = None,
+        times: np.ndarray | None = None,
+    ) -> None:
         self.train = train
-        self._losses = losses
+        self._losses, self._times = losses, times
+        self._users = pd.DataFrame() if user_table is None else user_table
+        self._items = pd.DataFrame() if item_table is None else item_table
+
+    @classmethod
+    def of(cls, data: TrialData) -> FeatureContext:
+        """Read what a trial's data say, without losses."""
+        return cls(
+            data.train, user_table=data.user_table, item_table=data.item_table, times=data.times
+        )
+
+    def has(self, need: str) -> bool:
+        """Whether the data have ``category``, ``time``, or two groups of ``gender`` or ``age``."""
+        match need:
+            case "time":
+                return self._times is not None
+            case "category":
+                return "category" in self._items and self.categories[2] > 0
+        # One group alone isn't skewed.
+        return len(np.unique(self.groups(need)[self.groups(need) >= 0])) > 1
+
+    @property
+    def times(self) -> np.ndarray:
+        """When each row took place, shape (n,)."""
+        assert self._times is not None, "a feature that needs times must say so"
+        return self._times
+
+    @cached_property
+    def categories(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """Offsets (I + 1,), category numbers and their number, as `category_numbers` has them."""
+        return category_numbers(self._items["category"])
+
+    def groups(self, attribute: str) -> np.ndarray:
+        """Group of every user by ``gender`` or ``age``, shape (U,); -1 where it isn't known."""
+        column = ATTRIBUTES[attribute]
+        if column not in self._users:
+            return np.full(self.train.num_users, -1)
+        return group_numbers(self._users[column])
 
     @property
     def losses(self) -> np.ndarray:
@@ -59,6 +110,8 @@ class Feature(ABC):
 
     columns: tuple[str, ...]
     needs_losses = False
+    needs_any: tuple[str, ...] = ()
+    """``category``, ``gender``, ``age`` or ``time``: the data must have at least one of these."""
 
     @abstractmethod
     def compute(self, context: FeatureContext) -> np.ndarray:

@@ -32,13 +32,13 @@ def gauss_rank(values: np.ndarray) -> np.ndarray:
     return np.asarray(ndtri((ranks - 0.5) / len(values)), dtype=np.float32)
 
 
-def static_features(train: Interactions, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Compute feature families that need the log alone.
+def static_features(context: FeatureContext, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Compute feature families that need no losses.
 
     Parameters
     ----------
-    train : Interactions
-        The training part.
+    context : FeatureContext
+        The training part and what is known of its users, items and times.
     names : iterable of str
         Registered names.
 
@@ -47,7 +47,6 @@ def static_features(train: Interactions, names: Iterable[str]) -> dict[str, np.n
     dict of str to ndarray, shape (n, c), float32
         Gauss-ranked.
     """
-    context = FeatureContext(train)
     return {name: _ranked(name, context) for name in names}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from feature_logs import random_log, relabelled, small_logs
+from feature_logs import described, random_log, relabelled, small_logs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,13 +21,13 @@ NAMES = FEATURES.names()
 
 def check_contract(family: type[Feature], log: Interactions, seed: int) -> None:
     """Finite, of the shape that the columns say, and blind to how users and items are numbered."""
-    losses = np.random.default_rng(seed).random(len(log))
-    found = family().compute(FeatureContext(log, losses))
+    known = described(log, seed)
+    found = family().compute(known.context())
     assert found.shape == (len(log), len(family.columns))
     assert np.isfinite(found).all()
     assert gauss_rank(found).dtype == np.float32
-    moved, order = relabelled(log, seed)
-    again = family().compute(FeatureContext(moved, losses[order]))
+    moved, order = relabelled(known, seed)
+    again = family().compute(moved.context())
     np.testing.assert_allclose(again, found[order], atol=1e-6)
 
 

@@ -8,6 +8,7 @@ from feature_logs import random_log, small_logs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.features import FEATURES as ORACLES
+from oracles.reward_features import FEATURES as OTHERS
 
 from dvr_ray.data.features import FEATURES, FeatureContext
 from dvr_ray.data.interactions import Interactions
@@ -49,7 +50,7 @@ def test_loss_is_negated_and_others_are_the_users_other_rows(log: Interactions, 
 
 
 def test_every_family_but_loss_has_a_definition() -> None:
-    assert set(FEATURES.names()) == {*ORACLES, "loss"}
+    assert set(FEATURES.names()) == {*ORACLES, *OTHERS, "loss"}
 
 
 def test_a_row_does_not_vouch_for_itself() -> None:

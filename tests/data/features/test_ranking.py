@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from feature_logs import random_log
+from feature_logs import described, random_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import norm
 
-from dvr_ray.data.features import FEATURES, gauss_rank, loss_features, static_features
+from dvr_ray.data.features import (
+    FEATURES,
+    FeatureContext,
+    gauss_rank,
+    loss_features,
+    static_features,
+)
 from dvr_ray.errors import ConfigError
 
 columns = arrays.arrays(
@@ -50,13 +56,13 @@ def test_distinct_values_look_standard_normal() -> None:
 
 
 def test_static_features_are_the_ranked_families() -> None:
-    log = random_log(3)
+    known = described(random_log(3), 3)
     names = [name for name in FEATURES.names() if not FEATURES.get(name).needs_losses]
-    found = static_features(log, names)
+    found = static_features(known.context(), names)
     assert list(found) == names
     assert "loss" not in names
     for name in names:
-        assert found[name].shape == (len(log), len(FEATURES.get(name).columns))
+        assert found[name].shape == (len(known.log), len(FEATURES.get(name).columns))
         assert found[name].dtype == np.float32
 
 
@@ -80,10 +86,11 @@ def test_sums_that_differ_by_rounding_alone_tie() -> None:
     mirror = np.searchsorted(
         log.keys, np.concatenate([(17 - log.users) * 16 + 15 - log.items]).astype(np.int64)
     )
-    for name, values in static_features(log, ["agreement", "coherence", "overlap"]).items():
+    names = ["agreement", "coherence", "overlap"]
+    for name, values in static_features(FeatureContext(log), names).items():
         np.testing.assert_array_equal(values, values[mirror], err_msg=name)
 
 
 def test_an_unknown_family_is_an_error() -> None:
     with pytest.raises(ConfigError, match="unknown feature 'agreemnt'"):
-        static_features(random_log(6), ["agreemnt"])
+        static_features(FeatureContext(random_log(6)), ["agreemnt"])
