@@ -7,9 +7,9 @@ number of epochs and is judged after the last, so no metric is favoured by the c
 DVR keeps 80% of the rows by centred values at a strength of one standard deviation, without the
 gate. Re-ranking takes the lists of keep-all, with the largest weight that costs at most 5% of
 ndcg@20 on validation-selection. L2 was chosen for keep-all after its last epoch, on
-validation-selection of seed 0 (of .007, .015, .03, .06, .12, .25). Every seed draws split, weights and negatives anew. Test is looked
-at once, when all runs are done. A finished cell is a small JSON: the same command goes on after a
-kill, and ``--table`` prints what there is without training.
+validation-selection of seed 0 (of .007, .015, .03, .06, .12, .25). Every seed draws split, weights
+and negatives anew. Test is looked at once, when all runs are done. A finished cell is a small JSON:
+the same command goes on after a kill, and ``--table`` prints what there is without training.
 """
 
 from __future__ import annotations
