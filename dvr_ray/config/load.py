@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -151,7 +152,8 @@ def apply(run: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     """
     content = run.model_dump(mode="json")
     for path, value in values.items():
-        put(content, path.split("."), value, f"run: {path}")
+        # A copy: a later path may write into it, and it is the caller's.
+        put(content, path.split("."), copy.deepcopy(value), f"run: {path}")
     return checked(RunConfig, Document(Path("run"), content))
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dvr_ray.config.base import Component, Strict
+from dvr_ray.config.data import ColumnsConfig, DataConfig, NoiseConfig, SplitConfig
 
 __all__ = [
     "AdapterConfig",
@@ -31,87 +32,6 @@ __all__ = [
     "TrainingConfig",
     "ValuatorConfig",
 ]
-
-
-class NoiseConfig(Strict):
-    """Rows planted in the training part whose place is known, for checks."""
-
-    kind: Literal[
-        "none", "uniform", "popular", "swapped", "half-users", "push", "mix", "floods", "bots",
-        "duplicates", "stale",
-    ] = Field(
-        "none",
-        description="uniform: random pairs; popular: of popular items; swapped: rows that exchange "
-        "items; half-users: random items for half the users; push: random users made to like a "
-        "few unpopular items; mix: uniform and push; floods: a few users with very many random "
-        "items; bots: new users with one list; duplicates: copied users; stale: another user's "
-        "items.",
-    )  # fmt: skip
-    share: float = Field(
-        0.0, ge=0, le=5, description="Planted rows as a share of the real training rows."
-    )
-    targets: int = Field(20, ge=1, description="push, mix: number of pushed items.")
-    users_per_target: int | None = Field(
-        None, ge=1, description="push, mix: users per pushed item; instead of share."
-    )
-    users: int | None = Field(
-        None,
-        ge=1,
-        description="half-users, stale: users who get rows, by default half of them; bots: new "
-        "users, 200; floods: users, 5.",
-    )
-
-
-Column = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)] | None
-
-
-class ColumnsConfig(Strict):
-    """Which columns of a table hold what: names, or places from 0 in files without a header."""
-
-    user: Column = Field(None, description="Users' ids; by default user, user_id and the like.")
-    item: Column = Field(None, description="Items' ids; by default item, item_id and the like.")
-    rating: Column = Field(None, description="Ratings; by default rating, stars and the like.")
-    time: Column = Field(None, description="Times; by default timestamp, time and the like.")
-
-
-class DataConfig(Strict):
-    """Where interactions come from."""
-
-    source: str = Field(
-        "synthetic",
-        description="synthetic, table, recbole, movielens, s3rec, lightgcn, hetrec, "
-        "hetrec-original, parts.",
-    )
-    path: str | None = Field(
-        None, description="Folder of the files, or a table; relative to the YAML."
-    )
-    columns: ColumnsConfig = ColumnsConfig()
-    min_rating: float | None = Field(
-        None, ge=-1e9, le=1e9, description="Keep rows rated this high; then ratings are forgotten."
-    )
-    core: int = Field(
-        0, ge=0, le=10**6, description="Keep users and items with so many rows left; 0 keeps all."
-    )
-    users: int = Field(1000, ge=2, le=10_000_000, description="synthetic: number of users.")
-    items: int = Field(800, ge=2, le=100_000, description="synthetic: number of items.")
-    seed: int = Field(0, ge=0, description="Seed of generator and noise; apart from run.seed.")
-    noise: NoiseConfig = NoiseConfig()
-    cache: bool = Field(True, description="Keep the parsed files as Arrow in the user's cache.")
-
-
-class SplitConfig(Strict):
-    """Shares of each user's interactions, or the last ones; train is what is left."""
-
-    by: Literal["random", "time"] = Field(
-        "random", description="random: shares of each user's rows; time: each user's last rows."
-    )
-    last: int = Field(
-        1, ge=1, le=1000, description="time: rows per user and held-out part, the latest for test."
-    )
-    reward: float = Field(0.1, gt=0, lt=0.5, description="Part that pays the reward.")
-    selection: float = Field(0.1, gt=0, lt=0.5, description="Part that picks epochs and trials.")
-    test: float = Field(0.1, gt=0, lt=0.5, description="Sealed part; unused with a test file.")
-    seed: int = Field(0, ge=0, description="Seed of the split; apart from run.seed.")
 
 
 class EncoderConfig(Strict):
@@ -189,7 +109,9 @@ class AdapterConfig(Strict):
     reward: str = Field(
         "ndcg@20", description="loss, sp:gender@20 etc., or a mix: 0.7*ndcg@20 + 0.3*gini@20."
     )
-    credit: Literal["scalar", "user", "user+item"] = Field("user", description="Who is paid.")
+    credit: Literal["scalar", "user", "user+item", "item"] = Field(
+        "user", description="Who is paid; item: by how often the row's item is recommended."
+    )
     masks: int = Field(
         4, ge=1, le=256, description="Masks K per horizon, each on a replica of the backbone."
     )

@@ -173,6 +173,17 @@ class SearchSpace(Strict):
     resources: ResourcesConfig = ResourcesConfig()
     tracking: TrackingConfig = TrackingConfig()
 
+    @property
+    def beside(self) -> list[str]:
+        """Columns that the table of trials may have beside objectives.
+
+        Reported metrics, and what chance makes of a gap between groups.
+        """
+        objectives = self.tune.objectives
+        metrics = dict.fromkeys([*objectives, *map(canonical, self.run.training.report)])
+        columns = [f"{name}{what}" for name in metrics for what in ("", " null", " error")]
+        return [name for name in columns if name not in objectives]
+
     def order(self, place: str = "search") -> list[str]:
         """Return the searched fields such that conditions are decided before their fields.
 

@@ -5,6 +5,7 @@ from dvr_ray.metrics.lists import Lists, hits
 from dvr_ray.metrics.metric import (
     METRICS,
     AggregateMetric,
+    ExposureMetric,
     GroupMetric,
     Metric,
     UserMetric,
@@ -18,6 +19,7 @@ __all__ = [
     "METRICS",
     "AggregateMetric",
     "Catalogue",
+    "ExposureMetric",
     "GroupMetric",
     "Lists",
     "Metric",

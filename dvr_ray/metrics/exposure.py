@@ -6,16 +6,15 @@ import torch
 from torch import Tensor
 
 from dvr_ray.metrics.lists import Lists
-from dvr_ray.metrics.metric import AggregateMetric
+from dvr_ray.metrics.metric import ExposureMetric
 
 __all__ = ["ItemCounts", "over_items"]
 
 
-class ItemCounts(AggregateMetric):
+class ItemCounts(ExposureMetric):
     """A metric of how many lists hold each item of the whole catalogue."""
 
     needs = ("catalogue",)
-    exposure = True
 
     def counts(self, lists: Lists) -> Tensor:
         """Count lists per item, shape (I,)."""

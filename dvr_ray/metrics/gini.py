@@ -7,7 +7,8 @@ this, over n - 1.)
 One list L less lowers the counts of its k items by one. The numerator is
 ``sum_{v<w} |c_v - c_w|``; it changes by -1 for each pair of v in L and w outside with c_v > c_w,
 and by +1 for the other such pairs. With ``less(c)`` the number of items below c and e the number
-of pairs within L that tie, that is ``sum_{v in L} (n - 2 less(c_v)) - k - 2e``.
+of pairs within L that tie, that is ``sum_{v in L} (n - 2 less(c_v)) - k - 2e``. Item i taken out of
+all lists, the numerator loses ``sum_w |c_i - c_w|`` and gets ``sum c - c_i``.
 """
 
 from __future__ import annotations
@@ -43,6 +44,17 @@ class Gini(ItemCounts):
         change = over_items(lists, (number - 2 * less).double()) - lengths - 2 * ties
         total = (number * (counts.sum() - lengths)).clamp_min(1)
         return self.value(counts) - (self._numerator(counts) + change) / total
+
+    def item_differences(self, counts: Tensor) -> Tensor:
+        """Set each count to 0, by running sums of the sorted counts."""
+        number, total = len(counts), counts.sum()
+        ordered = counts.sort().values
+        below = torch.searchsorted(ordered, counts)
+        up_to = torch.cat([counts.new_zeros(1), ordered.cumsum(0)])[below]
+        apart = counts * below - up_to + (total - up_to) - counts * (number - below)
+        left = total - counts
+        without = (self._numerator(counts) - apart + left) / (number * left).clamp_min(1)
+        return self.value(counts) - without
 
     @staticmethod
     def _numerator(counts: Tensor) -> Tensor:

@@ -22,16 +22,15 @@ from torch import Tensor
 
 from dvr_ray.metrics.exposure import over_items
 from dvr_ray.metrics.lists import Lists
-from dvr_ray.metrics.metric import METRICS, GroupMetric
+from dvr_ray.metrics.metric import METRICS, ExposureMetric, GroupMetric
 
 __all__ = ["ExposureGap", "StatisticalParity", "TotalVariation"]
 
 
-class ExposureGap(GroupMetric):
+class ExposureGap(GroupMetric, ExposureMetric):
     """A gap made of items; the counts of a group are ``n_g``, shape (I,), and its users."""
 
     needs = ("catalogue",)
-    exposure = True
 
     @abstractmethod
     def rates(self, times: Tensor, users: Tensor, shown: Tensor) -> Tensor:
@@ -52,6 +51,16 @@ class ExposureGap(GroupMetric):
     @abstractmethod
     def size(self, shown: Tensor) -> Tensor:
         """Return what the sum of gaps is divided by, from the number of items shown to either."""
+
+    @abstractmethod
+    def without_items(self, one: Tensor, other: Tensor) -> Tensor:
+        """Value of two groups without each item, shape (I,).
+
+        Parameters
+        ----------
+        one, other : Tensor, shape (I + 1,)
+            Counts of each group; anything may be returned for an item that is all it is shown.
+        """
 
     def group_counts(self, lists: Lists, groups: Tensor, number: int) -> Tensor:
         """``n_g(v)`` and, last, the number of users: shape (G, I + 1)."""
@@ -76,6 +85,18 @@ class ExposureGap(GroupMetric):
             own = (groups == group) & (lengths == length)
             left[own] = self._without(lists.rows(own), counts, group, length)
         return self.value(counts) - left
+
+    def item_differences(self, counts: Tensor) -> Tensor:
+        """Take each item out of every list; a group that is shown nothing else drops out."""
+        times = counts[:, :-1]
+        rest = times.sum(1, keepdim=True) > times
+        total, number = torch.zeros_like(times[0]), torch.zeros_like(times[0])
+        for one, other in combinations(self._there(counts), 2):
+            both = rest[one] & rest[other]
+            total += self.without_items(counts[one], counts[other]).where(both, 0.0)
+            number += both
+        found = self.value(counts) - total / number.clamp_min(1)
+        return found.where(times.sum(0) > 0, 0.0)
 
     def _there(self, counts: Tensor) -> list[int]:
         """Groups that are shown anything."""
@@ -129,6 +150,12 @@ class StatisticalParity(ExposureGap):
         """Return the number of items."""
         return shown.clamp_min(1)
 
+    def without_items(self, one: Tensor, other: Tensor) -> Tensor:
+        """Leave each item out of the mean."""
+        gaps = self.gaps(one[:-1] / one[-1], other[:-1] / other[-1])
+        shown = one[:-1] + other[:-1] > 0
+        return (gaps.sum() - gaps) / self.size(shown.sum() - shown.long())
+
 
 @METRICS.add("tv")
 class TotalVariation(ExposureGap):
@@ -148,3 +175,23 @@ class TotalVariation(ExposureGap):
     def size(self, shown: Tensor) -> Tensor:
         """Nothing to divide by."""
         return torch.ones_like(shown)
+
+    def without_items(self, one: Tensor, other: Tensor) -> Tensor:
+        """Add up what the one is shown more often, by running sums over items in that order.
+
+        Without item i every share grows, ``A' = A - n_g(i)`` and ``B' = B - n_h(i)``: item v is
+        shown to g more often where ``n_g(v) / (n_g(v) + n_h(v)) > A' / (A' + B')``. Such items'
+        differences add up to the total variation, since all differences add up to 0.
+        """
+        pair = one[:-1], other[:-1]
+        left = [(times.sum() - times).clamp_min(1) for times in pair]
+        leaning = pair[0] / (pair[0] + pair[1]).clamp_min(1)
+        ordered, order = leaning.sort(descending=True)
+        bar = left[0] / (left[0] + left[1])
+        first = torch.searchsorted(-ordered, -bar)
+        more = (leaning > bar).double()
+        shares = [
+            (torch.cat([times.new_zeros(1), times[order].cumsum(0)])[first] - more * times) / rest
+            for times, rest in zip(pair, left, strict=True)
+        ]
+        return shares[0] - shares[1]

@@ -25,3 +25,7 @@ class ItemCoverage(ItemCounts):
     def differences(self, lists: Lists, counts: Tensor) -> Tensor:
         """Count the items that no other list holds."""
         return over_items(lists, (counts == 1).double()) / len(counts)
+
+    def item_differences(self, counts: Tensor) -> Tensor:
+        """Pay every item that is shown its place in the catalogue."""
+        return (counts > 0).double() / len(counts)

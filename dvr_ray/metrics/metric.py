@@ -23,7 +23,15 @@ from dvr_ray.metrics.catalogue import ATTRIBUTES
 from dvr_ray.metrics.lists import Lists
 from dvr_ray.registry import Registry
 
-__all__ = ["METRICS", "AggregateMetric", "GroupMetric", "Metric", "UserMetric", "parse"]
+__all__ = [
+    "METRICS",
+    "AggregateMetric",
+    "ExposureMetric",
+    "GroupMetric",
+    "Metric",
+    "UserMetric",
+    "parse",
+]
 
 
 class Metric(ABC):
@@ -81,17 +89,9 @@ class UserMetric(Metric):
 
 
 class AggregateMetric(Metric):
-    """A metric of all lists together.
-
-    Attributes
-    ----------
-    exposure : bool
-        Whether it is made of how often items are recommended, so that credit of items goes by who
-        is recommended them.
-    """
+    """A metric of all lists together."""
 
     kind = "aggregate"
-    exposure: bool = False
 
     @abstractmethod
     def counts(self, lists: Lists) -> Tensor:
@@ -127,6 +127,29 @@ class AggregateMetric(Metric):
         -------
         Tensor, shape (u,), float64
             ``G(all) - G(all but u's list)``.
+        """
+
+
+class ExposureMetric(AggregateMetric):
+    """A metric made of how often items are recommended, so that items can be paid for it."""
+
+    @abstractmethod
+    def item_differences(self, counts: Tensor) -> Tensor:
+        """Return what each item's exposure adds to the metric, E_i.
+
+        ``E_i = G(all) - G(all but item i)``, where i is taken out of every list and nothing moves
+        up. The second term doesn't depend on how often i is shown, so E_i and G change alike when
+        only that does.
+
+        Parameters
+        ----------
+        counts : Tensor
+            Counts of all lists.
+
+        Returns
+        -------
+        Tensor, shape (I,), float64
+            Exactly 0 for items that no list holds.
         """
 
 

@@ -55,12 +55,13 @@ def summary_digest(summary: Summary) -> dict[str, Any]:
 
 
 def trial_digest(trial: Trial) -> dict[str, Any]:
-    """Return which trial it is and its objectives at its best epoch."""
+    """Return which trial it is, its objectives at its best epoch, and what stands beside them."""
     return {
         "trial": trial.number,
         "folder": trial.folder,
         "epoch": trial.best_epoch,
         "objectives": trial.objectives,
+        "beside": trial.beside,
     }
 
 

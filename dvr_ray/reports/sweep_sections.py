@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dvr_ray.reports import search_figures
@@ -90,13 +90,15 @@ def failures(sweep: SweepResults) -> list[Section]:
 
 def _trial_table(sweep: SweepResults, trials: Sequence[Trial]) -> Table:
     fields = list(sweep.space.search)
+    beside = [name for name in sweep.space.beside if any(name in t.beside for t in trials)]
     return Table(
-        ("trial", "status", *sweep.objectives, "best epoch", "epochs", "seconds", *fields),
+        ("trial", "status", *sweep.objectives, *beside, "best epoch", "epochs", "seconds", *fields),
         tuple(
             (
                 str(t.number),
                 t.status,
-                *(_score(t, name) for name in sweep.objectives),
+                *(_score(t.objectives, name) for name in sweep.objectives),
+                *(_score(t.beside, name) for name in beside),
                 "" if t.best_epoch is None else str(t.best_epoch),
                 str(t.epochs),
                 f"{t.seconds:.1f}",
@@ -205,5 +207,5 @@ def _panels(sweep: SweepResults, draw: Callable[[SweepResults, str], Any]) -> tu
     return tuple(Panel(draw(sweep, name), name if several else "") for name in sweep.objectives)
 
 
-def _score(trial: Trial, objective: str) -> str:
-    return short(trial.objectives[objective], DIGITS) if objective in trial.objectives else ""
+def _score(scores: Mapping[str, float], name: str) -> str:
+    return short(scores[name], DIGITS) if name in scores else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +46,8 @@ class Trial:
         Cause of a failure.
     values : dict
         Searched fields by dotted path; without those whose condition didn't hold.
+    beside : dict of str to float
+        Of a finished trial: reported metrics at its best epoch, and null and error of gaps.
     """
 
     number: int
@@ -57,6 +59,7 @@ class Trial:
     best_epoch: int | None
     error: str
     values: dict[str, Any]
+    beside: dict[str, float] = field(default_factory=dict)
 
 
 def read_trials(path: Path, objectives: Sequence[str], space: SearchSpace) -> tuple[Trial, ...]:
@@ -105,6 +108,11 @@ class _Row:
         except (ValueError, OverflowError) as error:
             raise self.wrong(column, "must be a number") from error
 
+    def numbers(self, columns: Sequence[str]) -> dict[str, float]:
+        """Numbers of columns; without those that are blank or NaN."""
+        found = {name: self.number(name, float) for name in columns}
+        return {name: n for name, n in found.items() if n is not None and n == n}
+
     def wrong(self, column: str, rule: str) -> CheckpointError:
         return CheckpointError(
             f"{self.place}: {column}", f"{rule}, got {self.text(column)!r}", MEND
@@ -120,14 +128,14 @@ def _trial(row: _Row, objectives: Sequence[str], space: SearchSpace) -> Trial:
         raise row.wrong("folder", "must be the name of a folder below trials/")
     if status not in STATUSES:
         raise row.wrong("status", f"must be one of {', '.join(STATUSES)}")
-    scores = {name: row.number(name, float) for name in objectives}
+    scores = row.numbers(objectives)
     return Trial(
         number=number,
         folder=folder,
         status=status,
         epochs=row.number("epochs", int) or 0,
         seconds=row.number("seconds", float) or 0.0,
-        objectives={n: s for n, s in scores.items() if s is not None and s == s},
+        objectives=scores,
         best_epoch=row.number("best_epoch", int),
         error=row.text("error"),
         values={
@@ -135,6 +143,7 @@ def _trial(row: _Row, objectives: Sequence[str], space: SearchSpace) -> Trial:
             for name, distribution in space.search.items()
             if row.text(PREFIX + name) or _may_be_blank(distribution)
         },
+        beside=row.numbers(space.beside),
     )
 
 

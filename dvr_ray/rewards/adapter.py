@@ -40,8 +40,8 @@ class Outcome:
         Masks, 0 or 1.
     credit : Tensor, shape (K, r)
         Credits in units of their root mean square.
-    advantage : Tensor, shape (K, U)
-        Advantages of users, in units of the metric.
+    advantage : Tensor, shape (K, C)
+        Advantages of users, or of users and items, in units of the metric.
     """
 
     rows: Tensor
@@ -121,8 +121,9 @@ class MetricAdapter:
             Masks drawn and the probabilities they were drawn with.
         inputs : Tensor, shape (r, c)
             Features.
-        metric : Tensor, shape (K, U)
-            Metric of users under each mask, oriented so that more is better; NaN: not measured.
+        metric : Tensor, shape (K, C)
+            Metric of users, or with own-item credit of users and items, under each mask, oriented
+            so that more is better; NaN: not measured.
 
         Returns
         -------

@@ -9,11 +9,15 @@ advantage ``A_k(v)``; a credit rule hands the advantages to interactions (u, i):
   user v in the validation-reward part. For metrics of exposure, which no held-out item moves,
   held(v) is the top-K list of v in the *common* model, from which the horizon's replicas start:
   the same for all masks. With each mask's own lists advantages would no longer sum to 0 over masks,
-  and the estimate would be biased (`tests/rewards/test_exposure_credit.py`).
+  and the estimate would be biased (`tests/rewards/test_exposure_credit.py`);
+* item, for metrics of exposure G: ``c_ki = A_k(i)``, the advantage of what the row's own item adds,
+  ``E_k(i) = G(all) - G(all but item i)`` (`dvr_ray.metrics.ExposureMetric`). Parts of a mix that
+  aren't made of exposure pay ``A_k(u)``.
 
 Scalar credit is an unbiased policy gradient of the total metric, user credit of each user's own
-metric; `tests/rewards` proves both by enumeration. Scalar credit carries almost no signal on
-independent masks: its variance grows with the number of interactions.
+metric, item credit of what each item adds; `tests/rewards` proves it by enumeration.
+Scalar credit carries almost no signal on independent masks: its variance grows with the number of
+interactions.
 """
 
 from __future__ import annotations
@@ -33,15 +37,15 @@ def advantages(metric: Tensor, baseline: Literal["none", "average", "leave-one-o
 
     Parameters
     ----------
-    metric : Tensor, shape (K, U)
-        Metric of every user after each mask; NaN where it wasn't measured.
+    metric : Tensor, shape (K, C)
+        Metric of every user, or user and item, after each mask; NaN where it wasn't measured.
     baseline : str
         ``none``; ``average`` over all masks (biased by 1 - 1/K); ``leave-one-out``, the mean of
         the other masks (unbiased).
 
     Returns
     -------
-    Tensor, shape (K, U)
+    Tensor, shape (K, C)
         Zero where the metric is NaN.
     """
     masks = len(metric)
@@ -56,7 +60,7 @@ class CreditRule:
 
     Parameters
     ----------
-    kind : {"scalar", "user", "user+item"}
+    kind : {"scalar", "user", "user+item", "item"}
         The rule.
     train, held_out : Interactions
         Training rows, and the validation-reward part.
@@ -64,7 +68,7 @@ class CreditRule:
 
     def __init__(
         self,
-        kind: Literal["scalar", "user", "user+item"],
+        kind: Literal["scalar", "user", "user+item", "item"],
         train: Interactions,
         held_out: Interactions,
     ) -> None:
@@ -96,7 +100,7 @@ class CreditRule:
         Parameters
         ----------
         advantage : Tensor, shape (K, U)
-            Advantages of users.
+            Advantages of users; with kind item of users, then of items: (K, U + I).
         rows : Tensor, shape (r,)
             Training rows to be paid.
 
@@ -110,6 +114,8 @@ class CreditRule:
         credit = advantage[:, self._users[rows]]
         if self.kind == "user+item":
             credit = credit + self._item_credit(advantage)[:, self._items[rows]]
+        if self.kind == "item":
+            credit = credit + advantage[:, self._num_users + self._items[rows]]
         return credit
 
     def _item_credit(self, advantage: Tensor) -> Tensor:

@@ -110,13 +110,14 @@ class Mixture:
 
         Parameters
         ----------
-        rewards : Tensor, shape (K, P, U)
-            Every part for every mask and user, more is better; NaN where there is none.
+        rewards : Tensor, shape (K, P, C)
+            Every part for every mask and user, or user and item, more is better; NaN where there
+            is none.
 
         Returns
         -------
-        Tensor, shape (K, U)
-            NaN for users who have no part; a part that a user lacks under some mask adds nothing.
+        Tensor, shape (K, C)
+            NaN for those who have no part; a part that one lacks under some mask adds nothing.
         """
         if rewards.shape[1] == 1:
             return rewards[:, 0]

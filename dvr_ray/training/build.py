@@ -24,7 +24,7 @@ from dvr_ray.rewards import MetricAdapter
 from dvr_ray.rewards.mixture import parse_reward
 from dvr_ray.seeding import generator
 from dvr_ray.training.learner import Learner
-from dvr_ray.training.pairs import check_name, check_pairs
+from dvr_ray.training.pairs import check_credit, check_name, check_pairs
 from dvr_ray.weightings import WEIGHTINGS, Weighting, WeightingParts
 from dvr_ray.weightings.inputs import DYNAMIC
 
@@ -79,7 +79,7 @@ def check(config: RunConfig, place: str = "run") -> None:
     parse(config.training.metric, f"{place}: training.metric")
     for name in config.training.report:
         parse(name, f"{place}: training.report")
-    parse_reward(config.adapter.reward, f"{place}: adapter.reward")
+    check_credit(config, place)
     for name in config.encoder.features:
         if name not in DYNAMIC:
             FEATURES.get(name, f"{place}: encoder.features")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dvr_ray.backbones import BACKBONES
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.errors import ConfigError
+from dvr_ray.metrics import ExposureMetric
 from dvr_ray.negatives import NEGATIVES
+from dvr_ray.rewards.mixture import parse_reward
 from dvr_ray.weightings import WEIGHTINGS
 
-__all__ = ["PAPER_NAMES", "check_name", "check_pairs"]
+__all__ = ["PAPER_NAMES", "check_credit", "check_name", "check_pairs"]
 
 PAPER_NAMES = {
     "wbpr": "wbpr is negatives: {name: popularity} with method: {name: bpr}",
@@ -97,4 +99,23 @@ def _check_learned(config: RunConfig, place: str) -> None:
             f"must be even for negatives {sampler!r}, which are learned on pairs of replicas, "
             f"got {masks}",
             f"set it to {masks + 1}",
+        )
+
+
+def check_credit(config: RunConfig, place: str) -> None:
+    """Refuse own-item credit for a reward that no item's exposure moves.
+
+    Raises
+    ------
+    ConfigError
+        Naming the metrics that it is for.
+    """
+    parts = parse_reward(config.adapter.reward, f"{place}: adapter.reward")
+    exposed = any(isinstance(part.metric, ExposureMetric) for part in parts)
+    if config.adapter.credit == "item" and not exposed:
+        raise ConfigError(
+            f"{place}: adapter.credit",
+            "item pays items for how often they are recommended, which doesn't make "
+            f"the reward {config.adapter.reward}, got 'item'",
+            "set it to user, or reward gini, item-coverage, sp or tv",
         )

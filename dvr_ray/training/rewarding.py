@@ -11,7 +11,7 @@ from torch import Tensor
 from dvr_ray.backbones import Backbone
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import Interactions, TrialData
-from dvr_ray.metrics import AggregateMetric, Lists, Tally
+from dvr_ray.metrics import AggregateMetric, ExposureMetric, Lists, Tally
 from dvr_ray.metrics.tally import depth_of, wants_embeddings
 from dvr_ray.negatives.uniform import Uniform, UniformParams
 from dvr_ray.rewards.mixture import Mixture, RewardPart, parse_reward
@@ -25,7 +25,8 @@ class RewardMeter:
     """Per-user reward, oriented so that more is better.
 
     Of an aggregate metric G, a user earns ``D_u = G(all) - G(all but u's list)``; with scalar
-    credit, which sums over users, G over the number of users.
+    credit, which sums over users, G over the number of users. With own-item credit the items earn
+    ``E_i = G(all) - G(all but item i)`` of a metric of exposure, in its users' place.
 
     Parameters
     ----------
@@ -68,9 +69,7 @@ class RewardMeter:
             Lists that the credit of items goes by, -1 for no item; None: by held-out items.
         """
         self._users = self._drawn(horizon)
-        exposed = [
-            m for m in self._metrics.values() if isinstance(m, AggregateMetric) and m.exposure
-        ]
+        exposed = [m for m in self._metrics.values() if isinstance(m, ExposureMetric)]
         if not exposed or self._config.adapter.credit != "user+item":
             return None
         lists = self._lists(common, depth_of(exposed))
@@ -90,13 +89,18 @@ class RewardMeter:
         Returns
         -------
         Tensor, shape (K, U), float64
-            NaN where not measured.
+            NaN where not measured. With own-item credit (K, U + I), users, then items; an item that
+            no mask shows has NaN.
         """
         found = [self._measure(backbone) for backbone in backbones]
         means = np.mean([values for _, values in found], axis=0)
         names = [part.name for part in self._parts]
         self.latest = dict(zip(names, means.tolist(), strict=True))
-        return self._mixture(torch.stack([rewards for rewards, _ in found]))
+        earned = torch.stack([rewards for rewards, _ in found])
+        # Of items alone may all be 0; who never earns anything has no say in the scale of a mix.
+        items = earned[:, :, self._evaluator.catalogue.num_users :]
+        items[:, (items == 0).all(0)] = torch.nan
+        return self._mixture(earned)
 
     def tensors(self) -> dict[str, Tensor]:
         """State between horizons, for a checkpoint."""
@@ -107,7 +111,7 @@ class RewardMeter:
         self._mixture.load_tensors(state)
 
     def _measure(self, backbone: Backbone) -> tuple[Tensor, list[float]]:
-        """Rewards (P, U) of one replica, and the value of every part."""
+        """Rewards (P, U) or (P, U + I) of one replica, and the value of every part."""
         metrics, evaluator = self._metrics, self._evaluator
         table = evaluator.item_table(backbone) if wants_embeddings(metrics.values()) else None
         tally = Tally(metrics, Lists.none(evaluator.catalogue, table))
@@ -118,13 +122,16 @@ class RewardMeter:
         tally.merge(evaluator.collective)
         rewards, values = [], []
         for part in self._parts:
-            rewards.append(part.sign * self._paid(part, backbone, lists, tally))
+            earned = self._paid(part, backbone, lists, tally)
+            if self._config.adapter.credit == "item":
+                earned = self._placed(earned, isinstance(part.metric, ExposureMetric))
+            rewards.append(part.sign * earned)
             value = tally.value(part.name) if part.metric else mean_per_user(rewards[-1])
             values.append(part.sign * value if part.metric else value)
         return torch.stack(rewards), values
 
     def _paid(self, part: RewardPart, backbone: Backbone, lists: Lists, tally: Tally) -> Tensor:
-        """What each user earns of one part, in its own direction, shape (U,)."""
+        """What each user, or item, earns of one part, in its own direction: (U,) or (I,)."""
         if part.metric is None:
             loss = self._evaluator.held_out_loss(backbone, "reward", self._negatives)
             return self._only(loss)
@@ -134,10 +141,20 @@ class RewardMeter:
         if self._config.adapter.credit == "scalar":
             value = float(part.metric.value(counts)) / max(len(self._measured), 1)
             return self._only(torch.full((lists.catalogue.num_users,), value, dtype=torch.float64))
+        if self._config.adapter.credit == "item" and isinstance(part.metric, ExposureMetric):
+            return part.metric.item_differences(counts)
         cut = lists.first(part.metric.cutoff)
         earned = torch.zeros(lists.catalogue.num_users, dtype=torch.float64)
         earned[cut.users] = part.metric.differences(cut, counts)
         return self._only(self._evaluator.collective.sum_(earned))
+
+    def _placed(self, earned: Tensor, by_items: bool) -> Tensor:
+        """Put what users or items earn among users and items, shape (U + I,)."""
+        known = self._evaluator.catalogue
+        nobody = torch.full(
+            (known.num_users if by_items else known.num_items or 0,), torch.nan, dtype=torch.float64
+        )
+        return torch.cat([nobody, earned] if by_items else [earned, nobody])
 
     def _lists(self, backbone: Backbone, depth: int, table: Tensor | None = None) -> Lists:
         return self._evaluator.lists(backbone, "reward", depth, self._users, table)

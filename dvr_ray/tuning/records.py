@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class TrialRecord:
         Training time.
     error : str
         Cause of a failure in one line.
+    beside : dict
+        Of a finished trial: what else was measured on validation-selection at the best epoch.
     """
 
     number: int
@@ -57,6 +59,7 @@ class TrialRecord:
     epochs: int
     seconds: float
     error: str
+    beside: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -89,12 +92,19 @@ class TrialRecord:
             epochs=rows[-1]["epoch"] if rows else 0,
             seconds=rows[-1]["seconds"] if rows else 0.0,
             error="" if result is not None else error,
+            beside={}
+            if result is None
+            else {name: value for name, value in found.items() if name not in objectives},
         )
 
 
 def write_trials(records: Sequence[TrialRecord], space: SearchSpace, path: Path) -> None:
-    """Write ``trials.csv``, one line per trial."""
+    """Write ``trials.csv``, one line per trial.
+
+    Columns of `dvr_ray.config.space.SearchSpace.beside` are there where a trial has a value.
+    """
     objectives = space.tune.objectives
+    beside = [name for name in space.beside if any(name in r.beside for r in records)]
     lines = [
         {
             "trial": r.number,
@@ -103,13 +113,15 @@ def write_trials(records: Sequence[TrialRecord], space: SearchSpace, path: Path)
             "epochs": r.epochs,
             "seconds": round(r.seconds, 2),
             **{name: r.objectives.get(name) for name in objectives},
+            **{name: r.beside.get(name) for name in beside},
             "best_epoch": r.best_epoch,
             "error": r.error,
             **{f"config.{name}": r.values.get(name) for name in space.search},
         }
         for r in records
     ]
-    columns = ["trial", "folder", "status", "epochs", "seconds", *objectives, "best_epoch", "error"]
+    columns = ["trial", "folder", "status", "epochs", "seconds", *objectives, *beside]
+    columns += ["best_epoch", "error"]
     columns += [f"config.{name}" for name in space.search]
     with placed(path) as temporary:
         pd.DataFrame(lines, columns=columns).to_csv(temporary, index=False)

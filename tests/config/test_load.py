@@ -204,6 +204,13 @@ def test_values_are_applied_and_checked() -> None:
     assert RunConfig().valuator.depth == 1
 
 
+def test_values_are_not_changed_by_later_paths() -> None:
+    values = {"adapter": {"masks": 8}, "adapter.credit": "user+item"}
+    run = apply(RunConfig(), values)
+    assert (run.adapter.masks, run.adapter.credit) == (8, "user+item")
+    assert values["adapter"] == {"masks": 8}
+
+
 def test_fields_are_found_by_path() -> None:
     run = RunConfig(backbone=Component(name="x", dim=8))
     assert get(run, "adapter.horizon.epochs") == 2

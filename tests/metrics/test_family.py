@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
-from metric_cases import drawn, every_name, lists_of, oracle_case
+from metric_cases import drawn, every_name, lists_of, oracle_case, random_case
 from oracles import lists as oracles
 
 from dvr_ray.collective import OneProcess
-from dvr_ray.metrics import METRICS, AggregateMetric, GroupMetric, Lists, Tally, parse, score
+from dvr_ray.metrics import (
+    METRICS,
+    AggregateMetric,
+    ExposureMetric,
+    GroupMetric,
+    Lists,
+    Tally,
+    parse,
+    score,
+)
 from dvr_ray.metrics.chance import permutation_null, sampling_error
 
 AGGREGATE = [name for name in every_name() if parse(f"{name}@2").kind == "aggregate"]
+
+
+EXPOSURE = [name for name in AGGREGATE if isinstance(parse(f"{name}@2"), ExposureMetric)]
 
 
 def _stem(name: str) -> str:
@@ -76,6 +89,48 @@ def test_differences_equal_leaving_the_list_out(name: str, case: oracles.Case) -
     for user in range(len(lists)):
         expected = measure(known) - measure(oracles.without(known, user))
         assert float(found[user]) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", EXPOSURE)
+@settings(deadline=None, max_examples=40)
+@given(case=drawn())
+def test_item_differences_equal_taking_the_item_out(name: str, case: oracles.Case) -> None:
+    """Of every list; a group may be shown nothing else, and most items may be shown to nobody."""
+    metric = parse(f"{name}@{case.cutoff}")
+    assert isinstance(metric, ExposureMetric)
+    known, measure = oracle_case(case), oracles.METRICS[_stem(name)]
+    found = metric.item_differences(metric.counts(lists_of(case))).tolist()
+    assert len(found) == case.items
+    shown = {item for each in known.lists for item in each}
+    for item in range(case.items):
+        expected = measure(known) - measure(oracles.without_item(known, item))
+        assert found[item] == pytest.approx(expected, abs=1e-12)
+        assert item in shown or found[item] == 0
+
+
+@pytest.mark.parametrize("name", EXPOSURE)
+def test_own_exposure_moves_metric_and_item_difference_alike(name: str) -> None:
+    """One more user is shown item 0 and nothing else changes: G and E_0 move by the same amount."""
+    case = random_case(5, users=30, items=12, cutoff=4, whole=True)
+    metric = parse(f"{name}@4")
+    assert isinstance(metric, ExposureMetric)
+    lists = lists_of(case)
+    place = next(
+        n for n, row in enumerate(lists.items) if 0 not in row and _known(metric, lists, n)
+    )
+    more = lists.items.clone()
+    more[place, -1] = 0
+    less = lists.items.clone()
+    less[place, -1] = -1
+    counts = [metric.counts(replace(lists, items=items)) for items in (less, more)]
+    moved = metric.value(counts[1]) - metric.value(counts[0])
+    own = metric.item_differences(counts[1])[0] - metric.item_differences(counts[0])[0]
+    assert float(moved) == pytest.approx(float(own), abs=1e-12)
+    assert name == "item-coverage" or abs(float(moved)) > 1e-6
+
+
+def _known(metric: ExposureMetric, lists: Lists, place: int) -> bool:
+    return not isinstance(metric, GroupMetric) or int(metric.groups(lists)[0][place]) >= 0
 
 
 def test_single_categories_make_ild_the_share_of_different_pairs() -> None:

@@ -13,7 +13,7 @@ from itertools import combinations
 
 from oracles.ranking import ndcg, recall
 
-__all__ = ["METRICS", "Case", "without"]
+__all__ = ["METRICS", "Case", "without", "without_item"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ def without(case: Case, left_out: int) -> Case:
     return Case(
         [case.lists[u] for u in keep], [case.relevant[u] for u in keep], case.cutoff, case.items,
         case.users, case.categories, case.popularity, [case.groups[u] for u in keep],
+        case.embeddings,
+    )  # fmt: skip
+
+
+def without_item(case: Case, left_out: int) -> Case:
+    """The case with an item out of every list; a group that is shown nothing else is unknown."""
+    lists = [[item for item in shown if item != left_out] for shown in case.lists]
+    shown_any = {own for shown, own in zip(lists, case.groups, strict=True) if shown}
+    return Case(
+        lists, case.relevant, case.cutoff, case.items, case.users, case.categories,
+        case.popularity, [own if own in shown_any else "unknown" for own in case.groups],
         case.embeddings,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dvr_ray.config.space import SearchSpace
+from dvr_ray.reports.digest import trial_digest
 from dvr_ray.reports.trials import read_trials
 from dvr_ray.tuning.records import TrialRecord, write_trials
 
@@ -45,6 +46,24 @@ def record(number: int, values: dict[str, Any], **changes: Any) -> TrialRecord:
         "epochs": 5, "seconds": 2.5, "error": "",
     }  # fmt: skip
     return TrialRecord(number=number, folder=f"h{number}", values=values, **(fields | changes))
+
+
+def test_reported_metrics_and_chance_of_gaps_are_written_and_read_back(
+    space_of: Callable[..., SearchSpace], tmp_path: Path
+) -> None:
+    """Only a finished trial has them; a metric that isn't a gap has no null and no error."""
+    space = space_of(search=SEARCH, run={"training": {"report": ["sp:gender@20", "gini@20"]}})
+    beside = {"sp:gender@20": 0.4, "sp:gender@20 null": 0.1, "sp:gender@20 error": 0.02,
+              "gini@20": 0.9}  # fmt: skip
+    stopped = record(1, VALUES[1], status="stopped")
+    whole = record(0, VALUES[0], beside=beside | {"recall@20": 0.3})
+    write_trials([whole, stopped], space, tmp_path / "trials.csv")
+    head = (tmp_path / "trials.csv").read_text().splitlines()[0]
+    assert "ndcg@20,sp:gender@20,sp:gender@20 null,sp:gender@20 error,gini@20,best_epoch" in head
+    assert "gini@20 null" not in head and "recall@20" not in head
+    trials = read_trials(tmp_path / "trials.csv", ("ndcg@20",), space)
+    assert [trial.beside for trial in trials] == [beside, {}]
+    assert trial_digest(trials[0])["beside"] == beside
 
 
 def test_what_a_sweep_writes_is_read_back(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dvr_ray.data.interactions import Interactions
-from dvr_ray.metrics import AggregateMetric, Catalogue, Lists, parse
+from dvr_ray.metrics import AggregateMetric, Catalogue, ExposureMetric, Lists, parse
 from dvr_ray.rewards.credit import CreditRule, advantages
 
 USERS, ITEMS = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 2, 3])
@@ -52,7 +52,18 @@ def rewards(name: str) -> Tensor:
     return sign * torch.stack([metric.differences(each, metric.counts(each)) for each in every])
 
 
-def estimate(earned: Tensor, kind: Literal["user", "user+item"], common: Tensor | None) -> Tensor:
+def item_rewards(name: str) -> Tensor:
+    """What each item's exposure adds under every mask, more is better: shape (32, 4)."""
+    metric = parse(name)
+    assert isinstance(metric, ExposureMetric)
+    sign = 1 if metric.higher_is_better else -1
+    every = [metric.counts(lists(mask)) for mask in range(len(MASKS))]
+    return sign * torch.stack([metric.item_differences(counts) for counts in every])
+
+
+def estimate(
+    earned: Tensor, kind: Literal["user", "user+item", "item"], common: Tensor | None
+) -> Tensor:
     """Expectation over all pairs of masks of the leave-one-out estimate, shape (5,).
 
     Items are paid by the users who hold them in ``common``; None: in each mask's own lists.
@@ -131,3 +142,17 @@ def test_no_item_and_no_list_pay_nothing() -> None:
     own = [2.0, 10.0, 100.0]
     expected = [own[u] + by_item[int(i)] for u, i in zip(USERS, ITEMS, strict=True)]
     assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("name", EXPOSURE)
+def test_own_item_credit_is_the_gradient_of_what_the_item_adds(name: str) -> None:
+    """Of a mix, users earn another part: a row is paid for its user and for its item."""
+    earned = item_rewards(name)
+    nobody = torch.full((len(MASKS), 3), torch.nan, dtype=torch.float64)
+    exact = gradient(earned[:, ITEMS])
+    assert float(exact.abs().max()) > 1e-4
+    found = estimate(torch.cat([nobody, earned], 1), "item", lists(31).items)
+    torch.testing.assert_close(found, exact, rtol=0, atol=1e-12)
+    users = rewards("eo:gender@2")
+    mixed = estimate(torch.cat([users, earned], 1), "item", lists(31).items)
+    torch.testing.assert_close(mixed, exact + gradient(users[:, USERS]), rtol=0, atol=1e-12)

@@ -18,7 +18,7 @@ from metric_cases import every_name
 from dvr_ray.collective import OneProcess
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
-from dvr_ray.errors import DataError
+from dvr_ray.errors import ConfigError, DataError
 from dvr_ray.metrics import Catalogue, parse
 from dvr_ray.training.build import build, check, check_served
 from dvr_ray.training.evaluation import Evaluator
@@ -109,6 +109,44 @@ def test_items_are_paid_by_the_lists_of_the_common_model(
         assert int((found >= 0).any(1).sum()) == len(users)
 
 
+EXPOSED = ["gini@5", "item-coverage@5", "sp:gender@5", "tv:gender@5"]
+
+
+@pytest.mark.parametrize("name", EXPOSED)
+def test_own_item_credit_pays_shown_items_and_in_a_mix_users_too(
+    name: str, small_run: Callable[..., RunConfig], small_data: TrialData
+) -> None:
+    parts = build(small_run(), small_data, OneProcess(), CPU)
+    backbones = [parts.learner(counter).backbone for counter in (0, 1)]
+    users = small_data.train.num_users
+    held = torch.from_numpy(small_data.reward.user_counts > 0)
+    for reward in (name, f"{name} + ndcg@5"):
+        config = small_run(adapter__reward=reward, adapter__credit="item")
+        check(config)
+        meter = _meter(config, small_data)
+        assert meter.begin(backbones[0], 0) is None
+        found = meter.measure(backbones)
+        assert found.shape == (2, users + small_data.train.num_items)
+        evaluator = Evaluator([small_data.train], {}, OneProcess())
+        shown = torch.zeros(small_data.train.num_items, dtype=torch.bool)
+        for backbone in backbones:
+            shown[evaluator.top_items(backbone, held.nonzero()[:, 0].numpy(), 5).ravel()] = True
+        assert torch.equal(~found[0, users:].isnan(), shown)
+        mixed = "ndcg" in reward
+        assert torch.equal(~found[0, :users].isnan(), held if mixed else torch.zeros_like(held))
+
+
+@pytest.mark.parametrize("reward", ["ndcg@20", "loss", "cc-all@20 + eo:gender@20"])
+def test_own_item_credit_is_refused_where_no_exposure_is_rewarded(
+    reward: str, small_run: Callable[..., RunConfig]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(small_run(adapter__reward=reward, adapter__credit="item"), "run.yaml")
+    message = str(caught.value)
+    assert message.startswith("run.yaml: adapter.credit: ") and f"reward {reward}" in message
+    assert "\n" not in message and "gini, item-coverage, sp or tv" in message
+
+
 def test_a_mix_resumes_where_it_was(
     small_run: Callable[..., RunConfig], small_data: TrialData, tmp_path: Path
 ) -> None:
@@ -154,7 +192,7 @@ def test_shards_hold_what_the_whole_holds(
         def __init__(self, rank: int) -> None:
             self.rank = rank
 
-    monkeypatch.setattr(evaluation, "BLOCK_USERS", 7)
+    monkeypatch.setattr(evaluation, "MOST_USERS", 7)
     backbone = build(small_run(), small_data, OneProcess(), CPU).learner(0).backbone
     parts = {"selection": small_data.selection}
     tallies = [

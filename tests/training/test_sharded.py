@@ -38,6 +38,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "training.report": ["gini@20", "tv:age@20"],
         "rerank": {"name": "popularity", "weight": 0.1},
     },
+    "own items": {"adapter.reward": "ndcg@20 + tv:gender@20", "adapter.credit": "item"},
     "tce": {"method": {"name": "tce", "gradual": 20}},
     "til-ui": {
         "method": {"name": "til-ui", "alpha": 0.1, "outer": "reward", "trick": "norm"},

@@ -68,6 +68,11 @@ def plant(
     times : ndarray, shape (n,), optional
         When the training rows took place.
 
+    Returns
+    -------
+    Planting
+        The training part with the planted rows, and which they are.
+
     Raises
     ------
     DataError
