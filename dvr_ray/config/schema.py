@@ -53,6 +53,9 @@ class ValuatorConfig(Strict):
 
     depth: int = Field(1, ge=1, le=8, description="Harsanyi layers L.")
     units: int = Field(32, ge=0, le=4096, description="Units H per layer; 0 leaves singletons.")
+    membership: Literal["content", "positional"] = Field(
+        "content", description="positional: weights for each place in the batch, as the paper's."
+    )
     children: int = Field(2, ge=1, description="Children of a unit of layer 2 and above.")
     singletons: bool = Field(True, description="One linear unit per sample.")
     bias: bool = Field(True, description="Bias inside the gate; expresses redundancy.")

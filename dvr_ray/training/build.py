@@ -89,7 +89,8 @@ def check(config: RunConfig, place: str = "run") -> None:
             "units is 0 and singletons is false, so nothing has a value",
             "set units to at least 1 or singletons to true",
         )
-    if config.training.warmup < 1 and "loss" in config.encoder.features:
+    reads_losses = config.method.name != "bpr" and "loss" in config.encoder.features
+    if config.training.warmup < 1 and reads_losses:
         raise ConfigError(
             f"{place}: training.warmup",
             f"must be >= 1 for the feature 'loss', got {config.training.warmup}",

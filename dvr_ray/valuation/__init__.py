@@ -3,5 +3,12 @@
 from dvr_ray.valuation.encoder import build_encoder
 from dvr_ray.valuation.harsanyi import HarsanyiValuator, Valuation
 from dvr_ray.valuation.policy import SelectionPolicy
+from dvr_ray.valuation.positional import PositionalValuator
 
-__all__ = ["HarsanyiValuator", "SelectionPolicy", "Valuation", "build_encoder"]
+__all__ = [
+    "HarsanyiValuator",
+    "PositionalValuator",
+    "SelectionPolicy",
+    "Valuation",
+    "build_encoder",
+]

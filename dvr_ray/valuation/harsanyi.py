@@ -45,7 +45,7 @@ from dvr_ray.errors import ConfigError
 from dvr_ray.valuation.fields import Fields, pay_fields, sums_over_fields
 from dvr_ray.valuation.gates import gate
 
-__all__ = ["HarsanyiValuator", "Valuation"]
+__all__ = ["HarsanyiValuator", "Valuation", "shared"]
 
 LOWEST, HIGHEST = 0.02, 0.98
 """Rates of membership over which the thresholds of layer 1 are spread."""
@@ -164,8 +164,9 @@ class HarsanyiValuator(nn.Module):
             threshold.
         """
         rates = torch.linspace(LOWEST, HIGHEST, self.units, dtype=torch.float64)
+        scored, _ = self._scored(encodings)
         for unit, rate in enumerate(rates):
-            scores = (encodings @ self.gates[unit]).sort(descending=True).values
+            scores = scored[:, unit].sort(descending=True).values
             size = scores.norm() / max(len(scores), 1) ** 0.5
             cuts = (scores[:-1] - scores[1:] > TIED * size).nonzero()[:, 0]
             if len(cuts):
@@ -197,17 +198,23 @@ class HarsanyiValuator(nn.Module):
         fields = Fields(encodings, self.gates, self.thresholds, self.child_logits.detach() > 0)
         sums, sizes, link = sums_over_fields(encodings, self.gates, self.thresholds, fields)
         own = encodings @ self.singletons
-        sums, sizes, alone, counted = _shared(sums, sizes, own, collective or OneProcess())
+        sums, sizes, alone, counted = shared(sums, sizes, own, collective or OneProcess())
         batch = counted.clamp_min(1) if total is None else counted.new_tensor(float(total))
-        outputs = self._outputs(sums, sizes)
+        outputs = self._outputs((self.weights * sums).sum(1), sizes)
         dividends = self.heads * outputs
         values = own + pay_fields(dividends / sizes.clamp_min(1), link, fields)
+        return self._told(values, dividends.sum() + alone, outputs, sizes, batch)
+
+    def _told(
+        self, values: Tensor, total: Tensor, outputs: Tensor, sizes: Tensor, batch: Tensor
+    ) -> Valuation:
+        """Divide by B, and say how the units do."""
         speaks = (outputs.detach() > 0).to(values)
         speaking = speaks.sum(1)
         return Valuation(
             shapley=values / batch,
             values=values,
-            worth=(dividends.sum() + alone) / batch,
+            worth=total / batch,
             coverage=(sizes * speaks).sum(1) / speaking.clamp_min(1) / batch,
             dead=(self.units - speaking) / max(self.units, 1),
         )
@@ -231,10 +238,11 @@ class HarsanyiValuator(nn.Module):
             v(T).
         """
         here, absent = present.to(encodings), (~present).to(encodings)
-        members = (encodings @ self.gates.T > self.thresholds).to(encodings)  # (B, H)
+        scores, spoken = self._scored(encodings)
+        members = (scores > self.thresholds).to(encodings)  # (B, H)
         empty = members.sum(0) == 0
         shut = (absent @ members > 0) | empty
-        spoken = here @ (members * (encodings @ self.weights.T))
+        spoken = here @ (members * spoken)
         output = torch.relu(spoken + self.biases[0]).masked_fill(shut, 0)  # (..., H)
         total = output @ self.heads[0] + here @ (encodings @ self.singletons)
         for layer in range(1, self.depth):
@@ -246,20 +254,24 @@ class HarsanyiValuator(nn.Module):
             total = total + output @ self.heads[layer]
         return total / max(len(encodings), 1)
 
-    def _outputs(self, sums: Tensor, sizes: Tensor) -> Tensor:
-        """Compute z(N) of all units from (H, h) sums of members and (L, H) sizes: (L, H)."""
-        alive = (sizes > 0).to(sums)
-        outputs = [torch.relu((self.weights * sums).sum(1) + self.biases[0]) * alive[0]]
+    def _scored(self, encodings: Tensor) -> tuple[Tensor, Tensor]:
+        """Gate scores, and what samples say to units, (B, H) each."""
+        return encodings @ self.gates.T, encodings @ self.weights.T
+
+    def _outputs(self, heard: Tensor, sizes: Tensor) -> Tensor:
+        """Compute z(N) of all units from what layer 1 hears, (H,), and (L, H) sizes: (L, H)."""
+        alive = (sizes > 0).to(heard)
+        outputs = [torch.relu(heard + self.biases[0]) * alive[0]]
         for layer in range(1, self.depth):
             weight = self.child_weights[layer - 1] * gate(self.child_logits[layer - 1])
             outputs.append(torch.relu(weight @ outputs[-1] + self.biases[layer]) * alive[layer])
         return torch.stack(outputs)
 
 
-def _shared(
+def shared(
     sums: Tensor, sizes: Tensor, own: Tensor, group: Collective
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Sum over workers, in one go: members' sums, sizes, sum of singletons, number of samples."""
+    """Sum over workers, in one go: what layer 1 hears, sizes, sum of singletons, count."""
     count = own.new_tensor([float(len(own))])
     packed = group.sum(torch.cat([sums.flatten(), own.sum()[None], sizes.flatten(), count]))
     ends = [sums.numel(), 1, sizes.numel(), 1]

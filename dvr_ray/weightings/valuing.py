@@ -11,6 +11,9 @@ the loss, as the paper does, which pushes all values up until nearly everything 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -19,7 +22,7 @@ from dvr_ray.collective import Collective
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.seeding import generator
 from dvr_ray.state import load_optimiser, optimiser_tensors, prefixed, under
-from dvr_ray.valuation import HarsanyiValuator, Valuation, build_encoder
+from dvr_ray.valuation import HarsanyiValuator, PositionalValuator, Valuation, build_encoder
 
 __all__ = ["ValuingNet"]
 
@@ -52,7 +55,10 @@ class ValuingNet(nn.Module):
         self.encoder = build_encoder(
             config.encoder, columns, generator=generator(seed, "encoder"), dtype=dtype
         )
-        self.valuator = HarsanyiValuator(
+        make: Callable[..., HarsanyiValuator] = HarsanyiValuator
+        if wanted.membership == "positional":
+            make = partial(PositionalValuator, places=config.training.batch_size)
+        self.valuator = make(
             self.encoder.size,
             wanted.units,
             wanted.depth,

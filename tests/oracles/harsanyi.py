@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import factorial
+from typing import Any
 
 Vector = Sequence[float]
 Matrix = Sequence[Vector]
@@ -18,9 +19,9 @@ Matrix = Sequence[Vector]
 class Net:
     """Weights as nested lists; letters as in the package's legend."""
 
-    gates: Matrix
+    gates: Any
     thresholds: Vector
-    weights: Matrix
+    weights: Any
     biases: Matrix
     heads: Matrix
     child_logits: Sequence[Matrix]
@@ -32,11 +33,17 @@ def dot(a: Vector, b: Vector) -> float:
     return sum(x * y for x, y in zip(a, b, strict=True))
 
 
+def own(weights: Any, sample: int, unit: int) -> Vector:
+    """Weights that a unit has for a sample: the same for all, or those of its place."""
+    found: Vector = weights[sample][unit] if isinstance(weights[0][0], list) else weights[unit]
+    return found
+
+
 def members(net: Net, encodings: Matrix, unit: int) -> set[int]:
     return {
         sample
         for sample, encoding in enumerate(encodings)
-        if dot(net.gates[unit], encoding) > net.thresholds[unit]
+        if dot(own(net.gates, sample, unit), encoding) > net.thresholds[unit]
     }
 
 
@@ -57,7 +64,9 @@ def output(net: Net, encodings: Matrix, layer: int, unit: int, present: set[int]
         mine = members(net, encodings, unit)
         if not mine or not mine <= present:
             return None
-        inside = sum(dot(net.weights[unit], encodings[sample]) for sample in sorted(mine))
+        inside = sum(
+            dot(own(net.weights, sample, unit), encodings[sample]) for sample in sorted(mine)
+        )
         return max(inside + net.biases[0][unit], 0.0)
     inside, opened = net.biases[layer][unit], False
     for child, logit in enumerate(net.child_logits[layer - 1][unit]):
