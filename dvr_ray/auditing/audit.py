@@ -1,4 +1,4 @@
-"""An audit in one folder: a run for every kind of planted noise, then verdict, lists and page.
+"""An audit in one folder: runs that choose L2, one for each kind of noise, then verdict and lists.
 
 Runs go on from their checkpoints, and a finished one isn't trained again; what is told of them is
 made anew from their folders, so that an audit that was killed comes to the same end.
@@ -10,16 +10,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dvr_ray.auditing.content import content
 from dvr_ray.auditing.findings import Findings, digest, find
 from dvr_ray.auditing.setting import Setting
+from dvr_ray.auditing.strength import Strength, trials
 from dvr_ray.config.load import dump
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.cache import load_dataset
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.data.prepare import prepare
 from dvr_ray.files import placed
+from dvr_ray.registry import canonical
 from dvr_ray.reports.page import write_page
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.run import RunRequest, run
@@ -55,8 +58,8 @@ def audit(request: AuditRequest, reporters: Reporters) -> Findings:
     request : AuditRequest
         What and where.
     reporters : callable
-        Called with the kind of noise, its config and its data before each run; holds open, while it
-        lasts, who takes the rows of the run.
+        Called with the name of a run (a kind of noise, or an L2 that is tried), its config and its
+        data; holds open, while the run lasts, who takes its rows.
 
     Raises
     ------
@@ -66,15 +69,30 @@ def audit(request: AuditRequest, reporters: Reporters) -> Findings:
     setting, folder = request.setting, request.folder
     folder.mkdir(parents=True, exist_ok=True)
     dump(setting.config, folder / CONFIG)
+    strength = _strength(request, reporters)
     for kind in setting.kinds:
-        config = setting.run(kind)
-        data, _ = prepare(config)
-        with reporters(kind, config, data) as reporter:
-            run(RunRequest(config, data, folder / kind), reporter)
+        _run(setting.run(kind, strength.l2), kind, folder / kind, reporters)
     log = load_dataset(setting.config.data)
-    found = find(folder, setting, log.name, log.fingerprint)
+    found = find(folder, setting, strength, log)
     _write(found, folder)
     return found
+
+
+def _strength(request: AuditRequest, reporters: Reporters) -> Strength:
+    """Try strengths of L2, each in a folder of its own."""
+    training = request.setting.config.training
+    metric = canonical(training.metric)
+    tried = {}
+    for l2, config in trials(request.setting).items():
+        result = _run(config, f"l2 {l2:g}", request.folder / "l2" / f"{l2:g}", reporters)
+        tried[l2] = result["selection"][metric]
+    return Strength.best(tried, metric) if tried else Strength(training.l2, {})
+
+
+def _run(config: RunConfig, name: str, folder: Path, reporters: Reporters) -> dict[str, Any]:
+    data, _ = prepare(config)
+    with reporters(name, config, data) as reporter:
+        return run(RunRequest(config, data, folder), reporter)
 
 
 def _write(found: Findings, folder: Path) -> None:

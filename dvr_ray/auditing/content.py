@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from dvr_ray.auditing.findings import Findings
 from dvr_ray.auditing.judging import LOWEST, Judgement, Score
+from dvr_ray.auditing.strength import Strength
 from dvr_ray.metrics.auc_interval import Estimate
 from dvr_ray.reports import value_figures
 from dvr_ray.reports.parts import Card, Content, Panel, Section, Table
@@ -175,8 +176,15 @@ def _warnings(found: Findings) -> Iterator[Section]:
 def _facts(found: Findings) -> Iterator[tuple[str, str]]:
     yield "data", f"{found.name}, fingerprint {found.fingerprint}"
     yield "training", f"{len(found.judgements)} runs, {span(found.seconds)}"
+    yield "training.l2", _strength(found.strength, found.setting.config.training.metric)
     yield "all values", "values.parquet; the lists are also least-valued-*.csv"
     yield "runs", ", ".join(f"{kind}: dvr-ray report {kind}" for kind in found.setting.kinds)
+
+
+def _strength(strength: Strength, metric: str) -> str:
+    tried = ", ".join(f"{l2:g}: {short(found, DIGITS)}" for l2, found in strength.tried.items())
+    how = f"the best on validation-selection ({metric} by L2, keep-all: {tried})"
+    return f"{strength.l2:g}, {how if tried else 'as given'}"
 
 
 def _yaml(found: Findings) -> str:

@@ -11,6 +11,8 @@ import pandas as pd
 from dvr_ray.auditing.judging import Judgement, Score, judge
 from dvr_ray.auditing.listing import Listing, listing
 from dvr_ray.auditing.setting import Setting
+from dvr_ray.auditing.strength import Strength
+from dvr_ray.data.interactions import Dataset
 from dvr_ray.reports.digest import plain
 from dvr_ray.reports.results import load_run
 
@@ -29,6 +31,8 @@ class Findings:
         Of the log.
     setting : Setting
         What was trained.
+    strength : Strength
+        The L2 that was chosen.
     judgements : tuple of Judgement
         One for each kind of noise.
     listing : Listing
@@ -42,6 +46,7 @@ class Findings:
     name: str
     fingerprint: str
     setting: Setting
+    strength: Strength
     judgements: tuple[Judgement, ...]
     listing: Listing
     tables: dict[str, pd.DataFrame]
@@ -59,7 +64,7 @@ class Findings:
         return [_overall(self), *map(_about, self.judgements), *_against(self)]
 
 
-def find(folder: Path, setting: Setting, name: str, fingerprint: str) -> Findings:
+def find(folder: Path, setting: Setting, strength: Strength, log: Dataset) -> Findings:
     """Judge the finished runs of an audit's folder.
 
     Parameters
@@ -68,14 +73,18 @@ def find(folder: Path, setting: Setting, name: str, fingerprint: str) -> Finding
         Holds one folder of a run for every kind of noise.
     setting : Setting
         The audit.
-    name, fingerprint : str
-        Of the log.
+    strength : Strength
+        The L2 that was chosen.
+    log : Dataset
+        What was audited.
     """
     runs = {kind: load_run(folder / kind) for kind in setting.kinds}
     judgements = tuple(judge(run, kind) for kind, run in runs.items())
     tables = {kind: run.values for kind, run in runs.items() if run.values is not None}
     seconds = sum(run.result.seconds for run in runs.values() if run.result)
-    return Findings(name, fingerprint, setting, judgements, listing(tables), tables, seconds)
+    return Findings(
+        log.name, log.fingerprint, setting, strength, judgements, listing(tables), tables, seconds
+    )
 
 
 def digest(found: Findings) -> dict[str, Any]:
@@ -89,6 +98,7 @@ def digest(found: Findings) -> dict[str, Any]:
         "without_value": found.setting.rows - len(log.rows),
         "level": 0.95,
         "kinds": {judgement.kind: _judgement(judgement) for judgement in found.judgements},
+        "l2": {"chosen": found.strength.l2, "tried": found.strength.tried},
         "agreement_of_runs": log.agreement,
         "ranked": log.members,
         "seconds": found.seconds,
@@ -138,9 +148,11 @@ def _about(found: Judgement) -> str:
         0: "separates about as well",
         -1: "separates better",
     }[(found.lead.low > 0) - (found.lead.high < 0)]
+    chance = found.planted / (found.planted + found.real)
     return (
-        f"{found.kind}: {said}, AUC {_written(found.scores[0])}; {rival.name} {beside} "
-        f"({_written(rival)})."
+        f"{found.kind}: {said}, AUC {_written(found.scores[0])}; of the lowest tenth "
+        f"{found.lowest_planted:.0%} is planted, by chance {chance:.0%}. {rival.name.capitalize()} "
+        f"{beside} ({_written(rival)})."
     )
 
 

@@ -30,7 +30,7 @@ class Listing:
         Every real training row in the order of the runs: ``user``, ``item``, ``rank`` (1 is the
         least valued), ``value``, ``value.KIND`` for every run, each rival's mean, attributes.
     users, items : DataFrame
-        The least valued, at most 200: ``rank``, ``user`` or ``item``, attributes, ``rows``,
+        The least valued, a tenth of those ranked, at most 200: ``rank``, ``user`` or ``item``, attributes, ``rows``,
         ``value``.
     members : dict of str to int
         How many users and items have rows enough to be ranked.
@@ -46,8 +46,8 @@ class Listing:
 
     @property
     def interactions(self) -> pd.DataFrame:
-        """The least valued rows, at most 1,000, lowest first."""
-        lowest = self.rows.nsmallest(INTERACTIONS, "rank")
+        """The least valued rows, lowest first: a tenth, at most 1,000."""
+        lowest = self.rows.nsmallest(_tenth(len(self.rows), INTERACTIONS), "rank")
         return lowest[["rank", *(name for name in lowest if name != "rank")]]
 
 
@@ -85,6 +85,11 @@ def listing(tables: Mapping[str, pd.DataFrame]) -> Listing:
     )
 
 
+def _tenth(count: int, most: int) -> int:
+    """How many of so many are listed: a tenth, since half of a small log isn't low, but 10."""
+    return min(max(count // 10, 10), count, most)
+
+
 def _standard(values: np.ndarray) -> np.ndarray:
     """Values in standard deviations from their mean; 0 where all are alike."""
     centred = values - values.mean()
@@ -106,7 +111,7 @@ def _least(found: Side | None) -> pd.DataFrame:
     return pd.DataFrame(
         [
             (number, each.name, *(each.attributes or blank), each.rows, each.value)
-            for number, each in enumerate(found.listed[:LISTED], start=1)
+            for number, each in enumerate(found.listed[: _tenth(found.able, LISTED)], start=1)
         ],
         columns=["rank", found.kind, *names, "rows", "value"],
     )

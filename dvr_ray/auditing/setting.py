@@ -8,7 +8,8 @@ The preset is ``preset.yaml``. With n training rows (a share of the log, since s
 * the warm-up is as long as one horizon, and three horizons follow. Patience never ends them, since
   on a log of noise no epoch is better than the first, and there would be no values to judge.
 
-So the cost of a run is at most 112 passes over n rows per mask, and falls to 22 for large logs.
+So a run makes at most 60 epochs for each mask, one more such run without a mask, and 20 of warm-up;
+of a large log 12, 12 and 4.
 
 A push gives each target to a quarter of the users at most: with more, it would be the catalogue's
 favourite item and not hidden among others. Where that is too few rows there are more than 20
@@ -59,15 +60,18 @@ class Setting:
         What is planted, in a run each.
     rows : int
         Interactions of the log, without given test rows.
+    l2_given : bool
+        Whether the user gave ``training.l2``; else it is to be chosen.
     """
 
     config: RunConfig
     kinds: tuple[str, ...]
     rows: int
+    l2_given: bool
 
-    def run(self, kind: str) -> RunConfig:
+    def run(self, kind: str, l2: float) -> RunConfig:
         """Return the config of the run in which one kind is planted."""
-        return apply(self.config, {"data.noise.kind": kind})
+        return apply(self.config, {"data.noise.kind": kind, "training.l2": l2})
 
 
 def setting(
@@ -103,10 +107,11 @@ def setting(
         )
     dataset = load_dataset(config.data)
     _check_size(dataset, config, place)
-    sized = _sizes(dataset, config)
+    sized, l2_given = _sizes(dataset, config), _given(config, "training.l2")
     config = apply(config, {name: v for name, v in sized.items() if not _given(config, name)})
     kind = config.data.noise.kind
-    found = Setting(config, KINDS if kind == "none" else (kind,), len(dataset.interactions))
+    kinds = KINDS if kind == "none" else (kind,)
+    found = Setting(config, kinds, len(dataset.interactions), l2_given)
     _check_kinds(dataset, found, place)
     return found
 
@@ -204,7 +209,7 @@ def _check_size(dataset: Dataset, config: RunConfig, place: str) -> None:
 def _check_kinds(dataset: Dataset, found: Setting, place: str) -> None:
     """Split and plant once, so that nothing is refused after an hour of training."""
     for kind in found.kinds:
-        config = found.run(kind)
+        config = found.run(kind, found.config.training.l2)
         data, _ = split(dataset, config.split, config.data.noise, config.data.seed)
         planted = 0 if data.planted is None else int(data.planted.sum())
         if planted < FEWEST:

@@ -84,26 +84,24 @@ class _Bars:
         self._setting, self._folder, self._runs = setting, folder, 0
 
     @contextmanager
-    def opened(self, kind: str, config: Any, data: Any) -> Iterator[RunBar]:
+    def opened(self, name: str, config: Any, data: Any) -> Iterator[RunBar]:
         """Show one run while it lasts."""
+        from dvr_ray.auditing.strength import trials
         from dvr_ray.metrics import parse
 
-        kinds, train = self._setting.kinds, data.train
-        with RunBar(self._screen, self._log, config, run=kind) as bar:
+        with RunBar(self._screen, self._log, config, run=name) as bar:
             if not self._runs:
                 metric = canonical(config.training.metric)
                 direction = "max" if parse(metric).higher_is_better else "min"
-                epochs = config.training.epochs * len(kinds)
+                runs = [*trials(self._setting).values()]
+                runs += [self._setting.config] * len(self._setting.kinds)
+                epochs = sum(run.training.epochs for run in runs)
                 target = {metric: direction}
                 bar.tell(Started("audit", data.name, str(self._folder), epochs, target))
             self._runs += 1
-            planted = int(data.planted.sum())
-            bar.tell(
-                Note(
-                    f"run {self._runs} of {len(kinds)}, {kind}: {planted} rows planted among "
-                    f"{len(train) - planted} of {train.num_users} users and {train.num_items} items"
-                )
-            )
+            train, planted = data.train, 0 if data.planted is None else int(data.planted.sum())
+            rows = f"{len(train)} training rows, {planted} of them planted"
+            bar.tell(Note(f"{name}: {rows}; {train.num_users} users, {train.num_items} items"))
             yield bar
 
 
