@@ -9,7 +9,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from dvr_ray.auditing.findings import Findings
-from dvr_ray.auditing.judging import LOWEST, Judgement, Score
+from dvr_ray.auditing.judging import LOWEST, TRUSTED, Judgement, Score
 from dvr_ray.auditing.strength import Strength
 from dvr_ray.metrics.auc_interval import Estimate
 from dvr_ray.reports import value_figures
@@ -133,7 +133,7 @@ def _selected(found: Findings) -> Iterator[Section]:
 
 def _lists(found: Findings) -> Iterator[Section]:
     log = found.listing
-    doubt = "" if found.verdict == "trusted" else " The values aren't trusted: look, don't delete."
+    doubt = "" if found.verdict == TRUSTED else " The values aren't trusted: look, don't delete."
     kept = f"{found.setting.rows - len(log.rows):,}"
     yield Section(
         "Least valued interactions",

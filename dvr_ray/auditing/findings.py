@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from dvr_ray.auditing.judging import Judgement, Score, judge
+from dvr_ray.auditing.judging import NOT, TRUSTED, WRONG, Judgement, Score, judge
 from dvr_ray.auditing.listing import Listing, listing
 from dvr_ray.auditing.setting import Setting
 from dvr_ray.auditing.strength import Strength
@@ -54,9 +54,9 @@ class Findings:
 
     @property
     def verdict(self) -> str:
-        """The worst of all kinds: wrong way, not trusted or trusted."""
+        """What all kinds agree on; not trusted where they don't."""
         found = {judgement.verdict for judgement in self.judgements}
-        return next(v for v in ("wrong way", "not trusted", "trusted") if v in found)
+        return found.pop() if len(found) == 1 else NOT
 
     @property
     def advice(self) -> list[str]:
@@ -128,20 +128,18 @@ def _judgement(found: Judgement) -> dict[str, Any]:
 def _overall(found: Findings) -> str:
     kinds = " and ".join(judgement.kind for judgement in found.judgements)
     return {
-        "trusted": f"Trusted: the values find planted noise ({kinds}) on this log.",
-        "not trusted": "Not trusted: don't act on these values. For at least one kind of planted "
-        "noise the interval covers .5, which is chance.",
-        "wrong way": "Wrong way: don't use these values. For at least one kind of noise planted "
-        "rows are valued above real ones.",
+        TRUSTED: f"Trusted: the values find planted noise ({kinds}) on this log.",
+        NOT: "Not trusted: don't act on these values. Planted noise isn't found for every kind.",
+        WRONG: "Wrong way: don't act on these values. They rank planted rows above real ones.",
     }[found.verdict]
 
 
 def _about(found: Judgement) -> str:
     rival = found.rival
     said = {
-        "trusted": "found",
-        "not trusted": "not found, the interval covers .5",
-        "wrong way": "ranked above real rows",
+        TRUSTED: "found",
+        NOT: "not found, the interval covers .5",
+        WRONG: "the wrong way, ranked above real rows",
     }[found.verdict]
     beside = {
         1: "separates worse",

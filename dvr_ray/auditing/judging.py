@@ -20,8 +20,21 @@ from dvr_ray.metrics.auc_interval import Estimate, Rows, auc_difference, auc_int
 from dvr_ray.registry import canonical
 from dvr_ray.reports.results import RunResults
 
-__all__ = ["LOWEST", "VALUE", "Judgement", "Score", "Selected", "judge", "scores_of", "verdict"]
+__all__ = [
+    "LOWEST",
+    "NOT",
+    "TRUSTED",
+    "VALUE",
+    "WRONG",
+    "Judgement",
+    "Score",
+    "Selected",
+    "judge",
+    "scores_of",
+    "verdict",
+]
 
+TRUSTED, NOT, WRONG = "trusted", "not trusted", "wrong way"
 VALUE = "value"
 SIX = "mean of six features"
 FAMILIES = ("feature.agreement.", "feature.neighbourhood.")
@@ -111,8 +124,8 @@ class Judgement:
 def verdict(auc: Estimate) -> str:
     """Say what an AUC allows: ``trusted``, ``not trusted`` (it covers .5) or ``wrong way``."""
     if auc.low > 0.5:
-        return "trusted"
-    return "wrong way" if auc.high < 0.5 else "not trusted"
+        return TRUSTED
+    return WRONG if auc.high < 0.5 else NOT
 
 
 def judge(run: RunResults, kind: str) -> Judgement:

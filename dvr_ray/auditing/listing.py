@@ -30,8 +30,8 @@ class Listing:
         Every real training row in the order of the runs: ``user``, ``item``, ``rank`` (1 is the
         least valued), ``value``, ``value.KIND`` for every run, each rival's mean, attributes.
     users, items : DataFrame
-        The least valued, a tenth of those ranked, at most 200: ``rank``, ``user`` or ``item``, attributes, ``rows``,
-        ``value``.
+        The least valued, a tenth of those ranked, at most 200: ``rank``, ``user`` or ``item``,
+        attributes, ``rows``, ``value``.
     members : dict of str to int
         How many users and items have rows enough to be ranked.
     agreement : float or None

@@ -2,7 +2,7 @@
 
 No setting moves BPR more than L2, and none depends more on the log. With a wrong one replicas rank
 little better than by popularity at the end of a horizon, and their rewards teach nothing, or the
-wrong thing. So each of three strengths is tried with plain BPR on the log as it is, without planted
+wrong thing. So each of four strengths is tried with plain BPR on the log as it is, without planted
 rows, from fresh weights for as many epochs as a mask is held, and the one whose best report on
 validation-selection is best is taken. A strength that the user gives is taken as it is.
 """
@@ -19,7 +19,7 @@ from dvr_ray.registry import canonical
 
 __all__ = ["STRENGTHS", "Strength", "trials"]
 
-STRENGTHS = (0.005, 0.02, 0.06)
+STRENGTHS = (0.005, 0.02, 0.06, 0.2)
 
 
 @dataclass(frozen=True)

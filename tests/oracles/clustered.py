@@ -1,4 +1,4 @@
-"""Variance of an AUC whose rows share users and items, with loops over pairs; nothing of dvr_ray."""
+"""Variance of an AUC whose rows share users and items, with loops; nothing of dvr_ray."""
 
 from __future__ import annotations
 
