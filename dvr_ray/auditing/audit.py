@@ -61,6 +61,11 @@ def audit(request: AuditRequest, reporters: Reporters) -> Findings:
         Called with the name of a run (a kind of noise, or an L2 that is tried), its config and its
         data; holds open, while the run lasts, who takes its rows.
 
+    Returns
+    -------
+    Findings
+        What was found; all of it is written by then.
+
     Raises
     ------
     RunError

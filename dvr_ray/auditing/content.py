@@ -18,7 +18,7 @@ from dvr_ray.reports.summary import DIGITS, short, significant, span
 
 __all__ = ["SHOWN", "content", "planted_rows", "selections", "separations"]
 
-SHOWN = 30
+SHOWN, WIDTH = 30, 60
 SCORE_DIGITS = 3
 TEXTS = ("user", "item")
 
@@ -163,7 +163,9 @@ def _table(frame: pd.DataFrame, numbers: tuple[str, ...]) -> Table:
 
 
 def _text(value: object) -> str:
-    return "" if value is None or value != value else str(value)
+    """Write an id or attribute; an item may have hundreds of tags, of which the lists have all."""
+    text = "" if value is None or value != value else str(value)
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
 
 
 def _warnings(found: Findings) -> Iterator[Section]:

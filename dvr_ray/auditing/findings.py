@@ -77,6 +77,11 @@ def find(folder: Path, setting: Setting, strength: Strength, log: Dataset) -> Fi
         The L2 that was chosen.
     log : Dataset
         What was audited.
+
+    Returns
+    -------
+    Findings
+        Made from files alone; nothing is trained.
     """
     runs = {kind: load_run(folder / kind) for kind in setting.kinds}
     judgements = tuple(judge(run, kind) for kind, run in runs.items())

@@ -138,6 +138,11 @@ def judge(run: RunResults, kind: str) -> Judgement:
     kind : str
         Of noise.
 
+    Returns
+    -------
+    Judgement
+        AUCs, their intervals, and what selection did.
+
     Raises
     ------
     RunError

@@ -58,6 +58,11 @@ def listing(tables: Mapping[str, pd.DataFrame]) -> Listing:
     ----------
     tables : mapping of str to DataFrame
         Tables of values by kind of noise, with a column ``planted``.
+
+    Returns
+    -------
+    Listing
+        Of the real rows that all tables share.
     """
     real = {kind: values[~values["planted"]] for kind, values in tables.items()}
     first = next(iter(real.values()))

@@ -91,6 +91,11 @@ def setting(
     overrides, more
         As in `dvr_ray.config.load.load_run`; they go above the preset and the sizes.
 
+    Returns
+    -------
+    Setting
+        All that is left to choose is L2, where the user gave none.
+
     Raises
     ------
     ConfigError

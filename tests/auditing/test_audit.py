@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from audits import ITEMS, SET, write_noise
+from docs_pages import compare, flat
 from refusals import called
 
+from dvr_ray.files import visible
 from dvr_ray.training.stored import read_rows
 
 LISTS = ("interactions", "users", "items")
@@ -141,6 +143,16 @@ def test_the_page_escapes_ids_and_names(audited: Path) -> None:
         assert raw not in page
     assert "&lt;b&gt;u" in page and "&lt;img src=x&gt;" in page
     assert "&lt;script&gt;name" in page
+
+
+def test_files_and_keys_are_documented(audited: Path) -> None:
+    compare("Folder of an audit", visible(audited))
+    numbers = _numbers(audited)
+    tried = numbers["l2"].pop("tried")  # its keys hold points
+    assert len(tried) > 1
+    compare("audit.json", [*flat(numbers), "l2.tried"])
+    columns = pd.read_parquet(audited / "values.parquet").columns
+    compare("values.parquet of an audit", columns, ["user.ATTRIBUTE"])
 
 
 def _content(folder: Path) -> dict[str, Any]:
