@@ -24,6 +24,7 @@ from dvr_ray.data.prepare import prepare
 from dvr_ray.files import placed
 from dvr_ray.registry import canonical
 from dvr_ray.reports.page import write_page
+from dvr_ray.tracking import Tracking
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.run import RunRequest, run
 
@@ -76,7 +77,7 @@ def audit(request: AuditRequest, reporters: Reporters) -> Findings:
     dump(setting.config, folder / CONFIG)
     strength = _strength(request, reporters)
     for kind in setting.kinds:
-        _run(setting.run(kind, strength.l2), kind, folder / kind, reporters)
+        _run(request, setting.run(kind, strength.l2), kind, kind, reporters)
     log = load_dataset(setting.config.data)
     found = find(folder, setting, strength, log)
     _write(found, folder)
@@ -89,15 +90,20 @@ def _strength(request: AuditRequest, reporters: Reporters) -> Strength:
     metric = canonical(training.metric)
     tried = {}
     for l2, config in trials(request.setting).items():
-        result = _run(config, f"l2 {l2:g}", request.folder / "l2" / f"{l2:g}", reporters)
+        result = _run(request, config, f"l2 {l2:g}", f"l2/{l2:g}", reporters)
         tried[l2] = result["selection"][metric]
     return Strength.best(tried, metric) if tried else Strength(training.l2, {})
 
 
-def _run(config: RunConfig, name: str, folder: Path, reporters: Reporters) -> dict[str, Any]:
+def _run(
+    request: AuditRequest, config: RunConfig, name: str, place: str, reporters: Reporters
+) -> dict[str, Any]:
+    """Train one run in a folder below the audit's, or go on with it."""
     data, _ = prepare(config)
+    folder = request.folder / place
+    where = Tracking(request.setting.tracking, name, folder.resolve())
     with reporters(name, config, data) as reporter:
-        return run(RunRequest(config, data, folder), reporter)
+        return run(RunRequest(config, data, folder, tracking=where), reporter)
 
 
 def _write(found: Findings, folder: Path) -> None:

@@ -68,8 +68,8 @@ def listing(tables: Mapping[str, pd.DataFrame]) -> Listing:
     first = next(iter(real.values()))
     rows = first[["user", "item"]].reset_index(drop=True)
     for values in real.values():
-        assert rows["user"].tolist() == values["user"].tolist()
-        assert rows["item"].tolist() == values["item"].tolist()
+        for owner in ("user", "item"):
+            assert np.array_equal(rows[owner].to_numpy(), values[owner].to_numpy())
     own = {kind: _standard(values["value"].to_numpy(dtype=float)) for kind, values in real.items()}
     rows["value"] = np.mean(list(own.values()), axis=0)
     rows.insert(2, "rank", rows["value"].rank(method="first").astype(int))

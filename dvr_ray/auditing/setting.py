@@ -21,12 +21,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvr_ray.config.load import apply, load_run
-from dvr_ray.config.schema import RunConfig
+from dvr_ray.config.load import apply, load_run, load_tracking
+from dvr_ray.config.schema import RunConfig, TrackingConfig
 from dvr_ray.data.cache import load_dataset
 from dvr_ray.data.guess import guess
 from dvr_ray.data.interactions import Dataset
@@ -34,6 +34,7 @@ from dvr_ray.data.split import split
 from dvr_ray.errors import ConfigError, DataError
 from dvr_ray.metrics import Catalogue, parse
 from dvr_ray.rewards.mixture import parse_reward
+from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check, check_served
 
 __all__ = ["FEWEST", "KINDS", "Setting", "setting"]
@@ -62,12 +63,15 @@ class Setting:
         Interactions of the log, without given test rows.
     l2_given : bool
         Whether the user gave ``training.l2``; else it is to be chosen.
+    tracking : TrackingConfig
+        Where else the runs' numbers go.
     """
 
     config: RunConfig
     kinds: tuple[str, ...]
     rows: int
     l2_given: bool
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     def run(self, kind: str, l2: float) -> RunConfig:
         """Return the config of the run in which one kind is planted."""
@@ -104,6 +108,8 @@ def setting(
         If the log can't be read, is too small to judge by, or the noise doesn't fit in.
     """
     config = _loaded(path, source, overrides, more)
+    tracking = load_tracking(PRESET, overrides, more)
+    check_tracking(tracking, "tracking")
     place = "synthetic" if path is None else str(path)
     check(config, place)
     if config.method.name == "bpr":
@@ -116,7 +122,7 @@ def setting(
     config = apply(config, {name: v for name, v in sized.items() if not _given(config, name)})
     kind = config.data.noise.kind
     kinds = KINDS if kind == "none" else (kind,)
-    found = Setting(config, kinds, len(dataset.interactions), l2_given)
+    found = Setting(config, kinds, len(dataset.interactions), l2_given, tracking)
     _check_kinds(dataset, found, place)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pandas as pd
 import pytest
 from audits import ITEMS, SET, write_noise
 from docs_pages import compare, flat
+from event_lines import read_events
 from refusals import called
 
+from dvr_ray.cli.main import main
 from dvr_ray.files import visible
 from dvr_ray.training.stored import read_rows
 
@@ -153,6 +156,24 @@ def test_files_and_keys_are_documented(audited: Path) -> None:
     compare("audit.json", [*flat(numbers), "l2.tried"])
     columns = pd.read_parquet(audited / "values.parquet").columns
     compare("values.parquet of an audit", columns, ["user.ATTRIBUTE"])
+
+
+def test_events_fit_the_schema_and_end_with_the_numbers(
+    audited: Path,
+    log: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ["dvr-ray", "audit", str(log), "--out", str(audited), *SET, "--resume", "--json"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    events = read_events(capsys.readouterr().out)
+    assert events[0]["event"] == "started" and events[0]["verb"] == "audit"
+    runs = [event["run"] for event in events if event["event"] == "reported"]
+    assert list(dict.fromkeys(runs))[-2:] == list(KINDS)
+    assert {name: events[-1][name] for name in _numbers(audited)} == _numbers(audited)
 
 
 def _content(folder: Path) -> dict[str, Any]:
