@@ -13,6 +13,7 @@ from dvr_ray.auditing.listing import Listing, listing
 from dvr_ray.auditing.setting import Setting
 from dvr_ray.auditing.strength import Strength
 from dvr_ray.data.interactions import Dataset
+from dvr_ray.metrics.auc_interval import LEVEL
 from dvr_ray.reports.digest import plain
 from dvr_ray.reports.results import load_run
 
@@ -101,7 +102,7 @@ def digest(found: Findings) -> dict[str, Any]:
         "data": {"name": found.name, "fingerprint": found.fingerprint, "rows": found.setting.rows},
         "valued_rows": len(log.rows),
         "without_value": found.setting.rows - len(log.rows),
-        "level": 0.95,
+        "level": LEVEL,
         "kinds": {judgement.kind: _judgement(judgement) for judgement in found.judgements},
         "l2": {"chosen": found.strength.l2, "tried": found.strength.tried},
         "agreement_of_runs": log.agreement,

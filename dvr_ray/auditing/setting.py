@@ -120,7 +120,13 @@ def setting(
     _check_size(dataset, config, place)
     sized, l2_given = _sizes(dataset, config), _given(config, "training.l2")
     config = apply(config, {name: v for name, v in sized.items() if not _given(config, name)})
-    kind = config.data.noise.kind
+    training, kind = config.training, config.data.noise.kind
+    if training.warmup >= training.epochs:
+        raise ConfigError(
+            "training.warmup",
+            f"values are learned after it, got {training.warmup} of {training.epochs} epochs",
+            "lower it, or raise training.epochs",
+        )
     kinds = KINDS if kind == "none" else (kind,)
     found = Setting(config, kinds, len(dataset.interactions), l2_given, tracking)
     _check_kinds(dataset, found, place)

@@ -81,6 +81,7 @@ def test_the_best_strength_goes_by_the_direction_of_the_metric(metric: str, l2: 
         ((30, 40, 20), ["data.noise.share=0"], ["planted rows", "got 0", "use more data"]),
         ((200, 15, 9), [], ["lists of 20", "got 15", "ndcg@5"]),
         ((200, 40, 20), ["method.name=bpr"], ["method.name", "bpr", "use dvr"]),
+        ((200, 40, 20), ["training.epochs=5"], ["training.warmup", "20 of 5 epochs"]),
         ((200, 40, 20), ["adapter.reward=ndgc@20"], ["ndgc", "ndcg"]),
         ((200, 40, 20), ["trainig.lr=1"], ["trainig", "training"]),
         ((200, 40, 20), ["split.reward=0.495", "split.selection=0.495"], ["planted rows"]),
