@@ -14,7 +14,13 @@ setup(
     description="Distributed tuning of recommenders whose training data are valued by DVR.",
     packages=find_packages(include=["dvr_ray", "dvr_ray.*"]),
     package_data={
-        "dvr_ray": ["py.typed", "reports/*.html.jinja", "config/schema.json", "cli/*.json"]
+        "dvr_ray": [
+            "py.typed",
+            "reports/*.html.jinja",
+            "config/schema.json",
+            "cli/*.json",
+            "auditing/*.yaml",
+        ]
     },
     python_requires=">=3.11",
     install_requires=[

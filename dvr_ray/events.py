@@ -56,7 +56,8 @@ class Note(Event):
 class Warned(Event):
     """Something to look at; the work goes on. ``text`` begins with its name and a colon.
 
-    ``trial`` or ``run`` say which trial of a sweep, or which run of its retraining, it is about.
+    ``trial`` or ``run`` say which trial of a sweep, or which run of its retraining or of an audit,
+    it is about.
     """
 
     kind = "warning"
@@ -71,11 +72,11 @@ class Warned(Event):
 
 @dataclass(frozen=True)
 class Started(Event):
-    """A run or a sweep begins or goes on.
+    """A run, a sweep or an audit begins or goes on.
 
     Parameters
     ----------
-    verb : {"train", "tune"}
+    verb : {"train", "tune", "audit"}
         What was asked for.
     name, folder : str
         Of the run or sweep.
@@ -103,10 +104,9 @@ class Started(Event):
     seconds_spent: float = 0.0
 
     def __str__(self) -> str:
-        if self.verb == "train":
-            return (
-                f"training {self.name}: at most {self.epochs} epochs; results go to {self.folder}"
-            )
+        if self.verb != "tune":
+            doing = "training" if self.verb == "train" else "auditing"
+            return f"{doing} {self.name}: at most {self.epochs} epochs; results go to {self.folder}"
         trials = None if self.trials is None else _counted(self.trials, "trial")
         minutes = None if self.minutes is None else _counted(self.minutes, "minute")
         budget = " or ".join(part for part in (trials, minutes) if part)
@@ -119,7 +119,10 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Reported(Event):
-    """An epoch or a horizon of a run has ended; fields as in ``metrics.jsonl``."""
+    """An epoch or a horizon of a run has ended; fields as in ``metrics.jsonl``.
+
+    ``run`` says which run of an audit it is of.
+    """
 
     kind = "reported"
     epoch: int
@@ -128,9 +131,11 @@ class Reported(Event):
     selection: Mapping[str, float]
     keep_rate: float | None = None
     adopted: str | None = None
+    run: str | None = None
 
     def __str__(self) -> str:
-        return f"epoch {self.epoch:>4}  {self.phase:<8}  {self.numbers}"
+        place = f"{self.run}  " if self.run else ""
+        return f"{place}epoch {self.epoch:>4}  {self.phase:<8}  {self.numbers}"
 
     @property
     def numbers(self) -> str:

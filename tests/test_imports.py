@@ -21,6 +21,7 @@ LAYERS = [
     {"distributed"},
     {"tuning", "studies"},
     {"reports"},
+    {"auditing"},
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,19 @@ class RunBar:
         The run.
     silence : float
         Seconds without a line before plain output shows a sign of life.
+    run : str, optional
+        Which of several runs it is; its events say so.
     """
 
-    def __init__(self, screen: Screen, log: LogFile, config: Any, silence: float = 30.0) -> None:
-        self.screen, self._log = screen, log
+    def __init__(
+        self,
+        screen: Screen,
+        log: LogFile,
+        config: Any,
+        silence: float = 30.0,
+        run: str | None = None,
+    ) -> None:
+        self.screen, self._log, self._run = screen, log, run
         self._metric: str = canonical(config.training.metric)
         self._epoch, self._epochs = 0, config.training.epochs
         self._progress = Progress(
@@ -68,6 +78,8 @@ class RunBar:
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
         """Take a row, as a `dvr_ray.training.reporter.Reporter`."""
         for event in news(row, (self._metric,)):
+            if isinstance(event, Reported | Warned):
+                event = replace(event, run=self._run)
             self.tell(event)
 
     def tell(self, event: Event) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from dvr_ray.cli.options import AsJson, Overrides
+from dvr_ray.cli.options import AsJson, Overrides, Source
 from dvr_ray.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ __all__ = ["convert_data", "describe_data", "split_data"]
 
 SHOWN = 6
 
-Source = Annotated[
-    Optional[str],  # noqa: UP045  (typer reads it at run time)
-    typer.Option("--source", help="Name of the source; guessed from the files."),
-]
 NewFolder = Annotated[Path, typer.Option("--out", "-o", help="New or empty folder.")]
 
 

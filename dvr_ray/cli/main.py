@@ -13,7 +13,15 @@ from typing import NoReturn
 import typer
 
 from dvr_ray import __version__
-from dvr_ray.cli import datasets, doctor, inspecting, studying, sweeping, training
+from dvr_ray.cli import (
+    auditing,
+    datasets,
+    doctor,
+    inspecting,
+    studying,
+    sweeping,
+    training,
+)
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import DvrRayError
 from dvr_ray.events import Failed
@@ -36,6 +44,7 @@ app.command("train")(training.train)
 app.command("tune")(sweeping.tune)
 app.command("study")(studying.study)
 app.command("report")(inspecting.report)
+app.command("audit")(auditing.audit)
 app.command("doctor")(doctor.doctor)
 data = typer.Typer(help="Look at data sets, convert and split them.", no_args_is_help=True)
 data.command("describe")(datasets.describe_data)

@@ -15,6 +15,7 @@ __all__ = [
     "Overrides",
     "Quiet",
     "Resume",
+    "Source",
     "Verbose",
     "Workers",
 ]
@@ -30,6 +31,10 @@ Overrides = Annotated[
 More = Annotated[
     Optional[list[Path]],  # noqa: UP045
     typer.Option("--with", metavar="FILE", help="A YAML file that overrides the first; repeat."),
+]
+Source = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--source", help="Name of the source; guessed from the files."),
 ]
 Workers = Annotated[
     Optional[int],  # noqa: UP045

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dvr_ray.cli.bar import RunBar
+from dvr_ray.cli.folders import check_folder
 from dvr_ray.cli.logs import logged
 from dvr_ray.cli.options import (
     Address,
@@ -22,7 +23,7 @@ from dvr_ray.cli.options import (
 )
 from dvr_ray.cli.screen import Screen
 from dvr_ray.events import Note, Started
-from dvr_ray.files import LOGS, claimed, visible
+from dvr_ray.files import claimed
 from dvr_ray.registry import canonical
 
 __all__ = ["train"]
@@ -57,7 +58,7 @@ def train(
     tracking = load_tracking(config, overrides or [], more or [])
     check_tracking(tracking, f"{config}: tracking")
     folder = out or Path("runs") / config.stem
-    _check_folder(folder, run_config, resume)
+    check_folder(folder, run_config, resume)
     if workers and workers > 1:
         import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
     with (
@@ -65,7 +66,7 @@ def train(
         RunBar(screen, log, run_config) as bar,
         claimed(folder),
     ):
-        _check_folder(folder, run_config, resume)
+        check_folder(folder, run_config, resume)
         result = _train(str(config), run_config, tracking, folder, bar, workers or 1, address)
     _show(result, folder, screen)
     if tracking.tensorboard:
@@ -126,29 +127,6 @@ def _show(result: dict[str, Any], folder: Path, screen: Screen) -> None:
         screen.table("AUC of real against planted rows (.5 is chance)", ["score", "AUC"], rows)
     screen.result(f"best epoch: {result['best_epoch']} of {result['epoch']}")
     screen.result(f"results: {folder}; look at them: dvr-ray report {folder}")
-
-
-def _check_folder(folder: Path, run_config: Any, resume: bool) -> None:
-    """Refuse a folder with other content, or with this run unless it is to be resumed."""
-    from dvr_ray.config.load import config_hash, load_run
-    from dvr_ray.errors import ConfigError
-
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(str(folder), "must be a folder, got a file", "use another --out")
-    if not folder.exists() or set(visible(folder)) <= set(LOGS):
-        return
-    if not (folder / "config.yaml").exists():
-        raise ConfigError(
-            str(folder),
-            f"the folder isn't empty and holds no run, got {visible(folder)[0]}",
-            "use another --out",
-        )
-    if config_hash(load_run(folder / "config.yaml")) != config_hash(run_config):
-        raise ConfigError(str(folder), "holds another run", "use another --out")
-    if not resume:
-        raise ConfigError(
-            str(folder), "holds this run already", "add --resume or use another --out"
-        )
 
 
 def _run_group(request: Any, workers: int, address: str | None, bar: RunBar) -> dict[str, Any]:

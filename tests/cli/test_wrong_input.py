@@ -171,7 +171,7 @@ def test_folder_of_another_run_is_left_alone(
 @pytest.mark.parametrize(
     "verb",
     [
-        *([verb] for verb in ("train", "tune", "report", "doctor")),
+        *([verb] for verb in ("train", "tune", "audit", "report", "doctor")),
         *(["data", verb] for verb in ("describe", "convert", "split")),
         [],
     ],

@@ -22,6 +22,10 @@ BUDGET = [
     "data.users=60", "data.items=50", "training.epochs=3", "training.warmup=1",
     "adapter.masks=2", "valuator.units=4", "encoder.features=[agreement, loss, counts]",
 ]  # fmt: skip
+AUDIT = [
+    "training.epochs=3", "training.warmup=1", "adapter.horizon.epochs=1", "adapter.masks=2",
+    "valuator.units=4",
+]  # fmt: skip
 SWEEP = ["tune.trials=2", "tune.final_seeds=1", "tune.scheduler=none"]
 
 
@@ -49,7 +53,7 @@ class _Reader:
                 self._monkeypatch.syspath_prepend(str(self._folder / value))
             return
         assert words[0] == "dvr-ray", words
-        budget = {"train": BUDGET, "tune": [*BUDGET, *SWEEP]}.get(words[1], [])
+        budget = {"train": BUDGET, "tune": [*BUDGET, *SWEEP], "audit": AUDIT}.get(words[1], [])
         app([*words[1:], *(w for b in budget for w in ("--set", b))], standalone_mode=False)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from docs_pages import DOCS, documented, pattern
+from docs_pages import OUTPUTS, compare, documented, flat
 from small_run import SMALL
 
 from dvr_ray.config.load import apply, load_space
@@ -26,26 +24,8 @@ from dvr_ray.training.watch import Watch
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord, write_trials
 
-PAGE = DOCS / "reference" / "outputs.md"
 # Written only by a whole sweep, or only after something went wrong.
 SWEEP_ONLY = {"order", "counts.STATUS"}
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"
-
-
-def _compare(heading: str, found: Iterable[str], missing: Iterable[str] = ()) -> None:
-    keys, known = set(found), documented(PAGE, heading)
-    patterns = {key: pattern(key) for key in known}
-    unknown = {key for key in keys if not any(p.match(key) for p in patterns.values())}
-    assert not unknown, f"{heading}: describe these keys in {PAGE.name}"
-    unused = {key for key, p in patterns.items() if not any(map(p.match, keys))}
-    assert unused == set(missing), f"{heading}: documented, but not written"
 
 
 @pytest.fixture(scope="module")
@@ -62,23 +42,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_keys_of_metrics_are_documented(folder: Path) -> None:
     rows = read_rows(folder)
     assert any("warnings" in row for row in rows)
-    _compare("metrics.jsonl", (key for row in rows for key in _flat(row)))
+    compare("metrics.jsonl", (key for row in rows for key in flat(row)))
 
 
 def test_keys_of_a_result_are_documented(folder: Path) -> None:
     result = json.loads((folder / "result.json").read_text())
     # Names of scores hold dots.
     scores = {f"auc.{name}" for name in result.pop("auc")}
-    _compare("result.json", {*_flat(result), *scores})
+    compare("result.json", {*flat(result), *scores})
 
 
 def test_columns_of_values_are_documented(folder: Path) -> None:
-    _compare("values.parquet", pd.read_parquet(folder / "values.parquet").columns)
+    compare("values.parquet", pd.read_parquet(folder / "values.parquet").columns)
 
 
 def test_files_of_a_run_are_documented(folder: Path) -> None:
     # The command line writes the log.
-    _compare("Folder of a run", [*visible(folder), "log.txt"])
+    compare("Folder of a run", [*visible(folder), "log.txt"])
 
 
 def test_records_of_a_sweep_are_documented(folder: Path, repository: Path, tmp_path: Path) -> None:
@@ -86,9 +66,9 @@ def test_records_of_a_sweep_are_documented(folder: Path, repository: Path, tmp_p
     objectives = space.tune.objectives
     record = TrialRecord.read(0, folder, space.plain_point(), objectives)
     write_trials([record], space, tmp_path / "trials.csv")
-    _compare("trials.csv", pd.read_csv(tmp_path / "trials.csv").columns)
+    compare("trials.csv", pd.read_csv(tmp_path / "trials.csv").columns)
     manifest = Manifest.begin(tmp_path, space, "0123456789abcdef")
-    _compare("manifest.json", _flat(manifest.content), SWEEP_ONLY)
+    compare("manifest.json", flat(manifest.content), SWEEP_ONLY)
 
 
 def test_every_warning_is_documented() -> None:
@@ -101,7 +81,7 @@ def test_every_warning_is_documented() -> None:
     for step in range(6):
         row = {"monitors": worst, "loss": 1 - step / 10, "selection": {"ndcg@20": 1 - step / 10}}
         raised += [line.partition(":")[0] for line in watch.check(row)]
-    assert sorted(raised) == sorted(documented(PAGE, "Warnings"))
+    assert sorted(raised) == sorted(documented(OUTPUTS, "Warnings"))
 
 
 @pytest.mark.slow
@@ -117,15 +97,15 @@ def test_files_and_keys_of_a_real_sweep_are_documented(repository: Path, tmp_pat
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=230)
     assert done.returncode == 0, done.stderr
     shown = (path.name for path in out.iterdir() if not path.name.startswith("."))
-    _compare("Folder of a sweep", shown)
+    compare("Folder of a sweep", shown)
     for name in ("manifest.json", "final.json"):
-        _compare(name, _flat(json.loads((out / name).read_text())))
-    _compare("trials.csv", pd.read_csv(out / "trials.csv").columns)
+        compare(name, flat(json.loads((out / name).read_text())))
+    compare("trials.csv", pd.read_csv(out / "trials.csv").columns)
 
 
 def test_an_undocumented_key_is_found() -> None:
-    known = documented(PAGE, "result.json")
+    known = documented(OUTPUTS, "result.json")
     with pytest.raises(AssertionError, match="describe these keys"):
-        _compare("result.json", [*known, "surprise"])
+        compare("result.json", [*known, "surprise"])
     with pytest.raises(AssertionError, match="not written"):
-        _compare("result.json", ["status"])
+        compare("result.json", ["status"])

@@ -97,7 +97,7 @@ def test_every_registered_part_is_named() -> None:
 
 def test_every_verb_and_option_is_named() -> None:
     text = _page("commands")
-    assert {"train", "tune", "report", "doctor", "data describe"} <= set(commands())
+    assert {"train", "tune", "audit", "report", "doctor", "data describe"} <= set(commands())
     for words, function in commands().items():
         section = text.split(f"## dvr-ray {words}\n")[1].split("\n## ")[0]
         rows = [line for line in section.splitlines() if line.startswith("| `")]
