@@ -16,7 +16,7 @@ from dvr_ray.config.load import load_run
 from generators.commands import commands, options
 
 PAGES = sorted((DOCS / "howto").glob("*.md"))
-NEED_RAY = {"sweep", "sharded"}
+NEED_RAY = {"sweep", "sharded", "study"}
 # Appended to every command that trains, so that a page takes seconds.
 BUDGET = [
     "data.users=60", "data.items=50", "training.epochs=3", "training.warmup=1",
@@ -26,6 +26,7 @@ AUDIT = [
     "training.epochs=3", "training.warmup=1", "adapter.horizon.epochs=1", "adapter.masks=2",
     "valuator.units=4",
 ]  # fmt: skip
+STUDY = [f"run.{each}" for each in BUDGET] + ["seeds=[0]"]
 SWEEP = ["tune.trials=2", "tune.final_seeds=1", "tune.scheduler=none"]
 
 
@@ -53,7 +54,9 @@ class _Reader:
                 self._monkeypatch.syspath_prepend(str(self._folder / value))
             return
         assert words[0] == "dvr-ray", words
-        budget = {"train": BUDGET, "tune": [*BUDGET, *SWEEP], "audit": AUDIT}.get(words[1], [])
+        budget = {"train": BUDGET, "tune": [*BUDGET, *SWEEP], "audit": AUDIT, "study": STUDY}.get(
+            words[1], []
+        )
         app([*words[1:], *(w for b in budget for w in ("--set", b))], standalone_mode=False)
 
 
