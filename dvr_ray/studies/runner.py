@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray import __version__
-from dvr_ray.config.schema import RunConfig
+from dvr_ray.config.schema import ResourcesConfig, RunConfig
 from dvr_ray.config.study import Choice, Study
 from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
@@ -178,14 +178,14 @@ class _Runner:
         for name, config in configs.items():
             names.setdefault(key_of(config), name)
         found = {key: self._cells.read(configs[name]) for key, name in names.items()}
-        todo = deque(k for k, r in found.items() if r is None or (test and "test" not in r))
+        metrics = self._study.metrics if test else ()
+        todo = deque(k for k, r in found.items() if r is None or not _measured(r, metrics))
         waiting: dict[Any, str] = {}
         while todo or waiting:
             while todo and len(waiting) < self._fits:
                 key = todo.popleft()
-                metrics = self._study.metrics if test else ()
-                folder = self._folder / "runs" / key
-                waiting[task.remote(configs[names[key]], folder, metrics, found[key] or {})] = key
+                request = configs[names[key]], self._folder / "runs" / key, metrics
+                waiting[task.remote(*request, found[key] or {}, resources)] = key
             for done in ray.wait(list(waiting))[0]:
                 key = waiting.pop(done)
                 found[key] = self._taken(names[key], configs[names[key]], done)
@@ -210,7 +210,8 @@ class _Runner:
     def _look(self, configs: Sequence[RunConfig]) -> None:
         """Write the look at test down before it is taken."""
         by_key = {key_of(config): config for config in configs}
-        unseen = [k for k, c in by_key.items() if "test" not in (self._cells.read(c) or {})]
+        records = {key: self._cells.read(config) or {} for key, config in by_key.items()}
+        unseen = [k for k, r in records.items() if not _measured(r, self._study.metrics)]
         if not unseen:
             return
         self._say(f"everything is trained; measuring test of {len(unseen)} runs")
@@ -222,15 +223,25 @@ class _Runner:
         self._request.tell(Note(text))
 
 
+def _measured(record: Mapping[str, Any], metrics: Sequence[str]) -> bool:
+    return set(metrics) <= set(record.get("test", {}))
+
+
 def _work(
-    config: RunConfig, folder: Path, metrics: tuple[str, ...], record: dict[str, Any]
+    config: RunConfig,
+    folder: Path,
+    metrics: tuple[str, ...],
+    record: dict[str, Any],
+    resources: ResourcesConfig,
 ) -> dict[str, Any]:
     """Runs in a Ray task: train, or with metrics measure test of what was trained."""
     import torch
 
+    torch.set_num_threads(max(1, int(resources.cpus_per_worker)))
+    device = torch.device("cuda" if resources.gpus_per_worker else "cpu")
     data, test = prepare(config)
     check_served(config, Catalogue.of(data))
-    result = run(RunRequest(config, data, folder), Silent())
+    result = run(RunRequest(config, data, folder), Silent(), device=device)
     record = record or {
         "best_epoch": result["best_epoch"],
         "selection": result["selection"],

@@ -43,6 +43,11 @@ def test_a_study_runs_resumes_and_goes_on_from_its_cells(tmp_path: Path) -> None
     assert not list(again.glob("look-*.json")) and not (again / "runs").exists()
     assert {file: file.stat().st_mtime_ns for file in cells.iterdir()} == before
     assert (again / "table.md").read_text() == (out / "table.md").read_text()
+    # One more metric: test is measured again of what is trained, and that is written down.
+    more = _write(path, {**SMALL, "metrics": ["ndcg@5", "recall@5"]})
+    assert _call(more, "--out", out, "--cells", cells, "--resume").exit_code == 0
+    assert "test recall@5" in pd.read_csv(out / "cells.csv")
+    assert len(list(out.glob("look-*.json"))) == 2
 
 
 def test_a_folder_that_is_used_needs_resume(tmp_path: Path) -> None:
