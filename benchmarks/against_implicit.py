@@ -15,6 +15,7 @@ full ranking of the same users.
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -228,6 +229,8 @@ def main() -> None:
           f"{target:.4f}: ratio {our_time / their_time:.2f}", flush=True)  # fmt: skip
     *_, (_, model) = theirs(data, their_trials[their_pick], asked.threads)
     print(ranking(data, model, evaluator))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory of the process {peak:.0f} MiB")
 
 
 def _best(found: Curve) -> str:
