@@ -60,6 +60,7 @@ OUR_FIRST = {
     "training.batch_size": 8192, "training.lr": 0.004, "training.l2": 0.01,
 }  # fmt: skip
 
+Measure = Callable[[Any], float]
 Curve = list[tuple[float, float]]
 """Seconds of training so far, and the metric there."""
 
@@ -139,9 +140,7 @@ def as_backbone(model: Any, train: Interactions) -> BPRMF:
     return found
 
 
-def curve(
-    steps: Iterator[tuple[float, Any]], measure: Callable[[Any], float], enough: float = np.inf
-) -> Curve:
+def curve(steps: Iterator[tuple[float, Any]], measure: Measure, enough: float = np.inf) -> Curve:
     """Measure after each step, until three bring no better metric or it is high enough."""
     found: Curve = []
     for seconds, model in steps:
@@ -179,6 +178,19 @@ def ranking(data: TrialData, model: Any, evaluator: Evaluator) -> str:
     return f"implicit's recommend {theirs:.2f} s, our evaluation {own:.2f} s: {theirs / own:.2f}x"
 
 
+def measured(data: TrialData, evaluator: Evaluator, rng: np.random.Generator) -> Measure:
+    """Return what measures a backbone, or implicit's model, on a sample of users."""
+    candidates = np.flatnonzero(data.selection.user_counts)
+    sample = rng.choice(candidates, USERS, replace=False)
+
+    def measure(model: Any) -> float:
+        backbone = model if isinstance(model, BPRMF) else as_backbone(model, data.train)
+        found = evaluator.per_user(backbone, {"selection": [METRIC]}, sample)["selection"][METRIC]
+        return float(found.nanmean())
+
+    return measure
+
+
 def main() -> None:
     """Tune both, time the chosen settings again, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -194,14 +206,7 @@ def main() -> None:
     evaluator = Evaluator([data.train], {"selection": data.selection}, OneProcess(),
                           Catalogue.of(data))  # fmt: skip
 
-    candidates = np.flatnonzero(data.selection.user_counts)
-    sample = np.random.default_rng(asked.seed).choice(candidates, USERS, replace=False)
-
-    def measure(model: Any) -> float:
-        backbone = model if isinstance(model, BPRMF) else as_backbone(model, data.train)
-        found = evaluator.per_user(backbone, {"selection": [METRIC]}, sample)["selection"][METRIC]
-        return float(found.nanmean())
-
+    measure = measured(data, evaluator, np.random.default_rng(asked.seed))
     rng = np.random.default_rng(asked.seed)
     their_trials = [THEIR_FIRST, *(their_settings(rng) for _ in range(asked.trials - 1))]
     their_curves = []

@@ -22,7 +22,7 @@ import torch
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.against_implicit import DIM, METRIC, USERS, curve, ours  # noqa: E402
+from benchmarks.against_implicit import DIM, curve, measured, ours  # noqa: E402
 from benchmarks.lightgcn_reference import whole  # noqa: E402
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
@@ -70,11 +70,7 @@ def main() -> None:
     catalogue = Catalogue.of(data)
     evaluator = Evaluator([data.train], {"selection": data.selection}, OneProcess(), catalogue)
     rng = np.random.default_rng(0)
-    sample = rng.choice(np.flatnonzero(data.selection.user_counts), USERS, replace=False)
-
-    def measure(backbone: Any) -> float:
-        found = evaluator.per_user(backbone, {"selection": [METRIC]}, sample)["selection"][METRIC]
-        return float(found.nanmean())
+    measure = measured(data, evaluator, rng)
 
     best, chosen, epochs = -np.inf, FIRST, 0
     for settings in [FIRST, *(drawn(rng) for _ in range(asked.trials - 1))]:

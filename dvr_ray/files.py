@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dvr_ray.errors import ConfigError
 
-__all__ = ["LOGS", "claimed", "clear_leftovers", "placed", "temporary_name", "visible"]
+__all__ = ["LOGS", "claimed", "clear_leftovers", "holds", "placed", "temporary_name", "visible"]
 
 SUFFIX = ".tmp"
 LOGS = ("log.txt", "log.txt.1")
@@ -53,6 +53,36 @@ def placed(path: Path) -> Iterator[Path]:
 def visible(folder: Path) -> list[str]:
     """Return the names in a folder, sorted, without hidden ones: locks and leftovers."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def holds(folder: Path, marker: str, noun: str) -> bool:
+    """Tell whether a folder holds results already, by the file that marks them.
+
+    Parameters
+    ----------
+    folder : Path
+        May be missing.
+    marker, noun : str
+        The file, and what the results are called in messages.
+
+    Returns
+    -------
+    bool
+        False where the folder is missing, or has nothing but log files.
+
+    Raises
+    ------
+    ConfigError
+        If it is a file, or has other content than log files.
+    """
+    mend = "use another --out"
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(str(folder), "must be a folder, got a file", mend)
+    names = [name for name in visible(folder) if name not in LOGS] if folder.exists() else []
+    if names and not (folder / marker).exists():
+        rule = f"the folder isn't empty and holds no {noun}, got {names[0]}"
+        raise ConfigError(str(folder), rule, mend)
+    return bool(names)
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -77,7 +77,8 @@ def audit(request: AuditRequest, reporters: Reporters) -> Findings:
     dump(setting.config, folder / CONFIG)
     strength = _strength(request, reporters)
     for kind in setting.kinds:
-        _run(request, setting.run(kind, strength.l2), kind, kind, reporters)
+        config = setting.run(kind, strength.l2)
+        _run(request, config, prepare(config)[0], kind, kind, reporters)
     log = load_dataset(setting.config.data)
     found = find(folder, setting, strength, log)
     _write(found, folder)
@@ -88,18 +89,27 @@ def _strength(request: AuditRequest, reporters: Reporters) -> Strength:
     """Try strengths of L2, each in a folder of its own."""
     training = request.setting.config.training
     metric = canonical(training.metric)
+    configs = trials(request.setting)
+    if not configs:
+        return Strength(training.l2, {})
+    # They differ in L2 alone.
+    data, _ = prepare(next(iter(configs.values())))
     tried = {}
-    for l2, config in trials(request.setting).items():
-        result = _run(request, config, f"l2 {l2:g}", f"l2/{l2:g}", reporters)
+    for l2, config in configs.items():
+        result = _run(request, config, data, f"l2 {l2:g}", f"l2/{l2:g}", reporters)
         tried[l2] = result["selection"][metric]
-    return Strength.best(tried, metric) if tried else Strength(training.l2, {})
+    return Strength.best(tried, metric)
 
 
 def _run(
-    request: AuditRequest, config: RunConfig, name: str, place: str, reporters: Reporters
+    request: AuditRequest,
+    config: RunConfig,
+    data: TrialData,
+    name: str,
+    place: str,
+    reporters: Reporters,
 ) -> dict[str, Any]:
     """Train one run in a folder below the audit's, or go on with it."""
-    data, _ = prepare(config)
     folder = request.folder / place
     where = Tracking(request.setting.tracking, name, folder.resolve())
     with reporters(name, config, data) as reporter:

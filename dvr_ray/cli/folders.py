@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dvr_ray.errors import ConfigError
-from dvr_ray.files import LOGS, visible
+from dvr_ray.files import holds
 
 if TYPE_CHECKING:
     from dvr_ray.config.schema import RunConfig
@@ -37,17 +37,10 @@ def check_folder(
     """
     from dvr_ray.config.load import config_hash, load_run
 
-    another = "use another --out"
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(str(folder), "must be a folder, got a file", another)
-    if not folder.exists() or set(visible(folder)) <= set(LOGS):
+    if not holds(folder, name, noun):
         return
-    if not (folder / name).exists():
-        found = visible(folder)[0]
-        rule = f"the folder isn't empty and holds no {noun}, got {found}"
-        raise ConfigError(str(folder), rule, another)
     if config_hash(load_run(folder / name)) != config_hash(config):
-        raise ConfigError(str(folder), f"holds another {noun}", another)
+        raise ConfigError(str(folder), f"holds another {noun}", "use another --out")
     if not resume:
         mend = "add --resume or use another --out"
         raise ConfigError(str(folder), f"holds this {noun} already", mend)

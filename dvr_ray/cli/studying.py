@@ -13,6 +13,7 @@ from dvr_ray.cli.logs import logged
 from dvr_ray.cli.options import Address, AsJson, More, Out, Overrides, Quiet, Resume, Verbose
 from dvr_ray.cli.screen import Screen
 from dvr_ray.events import Event, Warned
+from dvr_ray.files import LOGS, visible
 
 __all__ = ["study"]
 
@@ -56,7 +57,7 @@ def study(
     screen = Screen(as_json, quiet, verbose)
     loaded = load_study(file, list(overrides or []), more or [])
     folder = out or Path("runs") / loaded.name
-    if folder.exists() and any(folder.iterdir()) and not resume:
+    if not resume and folder.is_dir() and not set(visible(folder)) <= set(LOGS):
         raise ConfigError(str(folder), "isn't empty", "add --resume or use another --out")
     with logged(screen) as log:
         log.open(folder)

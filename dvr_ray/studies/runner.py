@@ -126,7 +126,7 @@ class _Runner:
         self._say(f"{len(cells)} cells, {count} runs, {self._fits} at once")
         found = self._records(configs, test=False)
         ready = {name: c for name, c in configs.items() if "error" not in found[name]}
-        self._look(list(ready.values()))
+        self._look({key_of(c): found[name] for name, c in ready.items()})
         found |= self._records(ready, test=True)
         failures = {cells[n]: str(r["error"]) for n, r in found.items() if "error" in r}
         if len(failures) == len(cells):
@@ -207,10 +207,8 @@ class _Runner:
         self._say(f"{name}: {'test ' if 'test' in record else ''}{numbers}")
         return record
 
-    def _look(self, configs: Sequence[RunConfig]) -> None:
-        """Write the look at test down before it is taken."""
-        by_key = {key_of(config): config for config in configs}
-        records = {key: self._cells.read(config) or {} for key, config in by_key.items()}
+    def _look(self, records: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the look at test down before it is taken; records by key."""
         unseen = [k for k, r in records.items() if not _measured(r, self._study.metrics)]
         if not unseen:
             return

@@ -20,7 +20,7 @@ from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
 from dvr_ray.distributed.group import WorkerGroups
 from dvr_ray.errors import ConfigError, RunError
 from dvr_ray.events import Note, Tell
-from dvr_ray.files import LOGS, claimed, visible
+from dvr_ray.files import claimed, holds
 from dvr_ray.metrics import Catalogue, parse
 from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check, check_served
@@ -221,17 +221,8 @@ def _conclude(
 
 def _check_folder(space: SearchSpace, folder: Path, resume: bool) -> None:
     """Refuse a folder that holds something else, before anything is started."""
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(str(folder), "must be a folder, got a file", "use another --out")
-    names = [name for name in visible(folder) if name not in LOGS] if folder.exists() else []
-    if not names:
+    if not holds(folder, "manifest.json", "sweep"):
         return
-    if not (folder / "manifest.json").exists():
-        raise ConfigError(
-            str(folder),
-            f"the folder isn't empty and holds no sweep, got {names[0]}",
-            "use another --out",
-        )
     found = Manifest(folder).content.get("space_hash")
     if found != space_hash(space):
         raise ConfigError(

@@ -8,6 +8,8 @@ places P, and there are 2 P H h weights instead of 2 H h. It is kept for compari
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -24,10 +26,14 @@ class PositionalValuator(HarsanyiValuator):
 
     Parameters
     ----------
-    encoding_dim, units, depth, children, singletons, bias, generator, dtype
+    encoding_dim, units, depth
         As for `HarsanyiValuator`.
     places : int
         Places P.
+    generator : torch.Generator, optional
+        Draws the weights.
+    **options
+        The other options of `HarsanyiValuator`.
     """
 
     def __init__(
@@ -37,22 +43,10 @@ class PositionalValuator(HarsanyiValuator):
         depth: int,
         *,
         places: int,
-        children: int = 2,
-        singletons: bool = True,
-        bias: bool = True,
         generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            encoding_dim,
-            units,
-            depth,
-            children=children,
-            singletons=singletons,
-            bias=bias,
-            generator=generator,
-            dtype=dtype,
-        )
+        super().__init__(encoding_dim, units, depth, generator=generator, **options)
 
         def normal() -> nn.Parameter:
             size = (places, units, encoding_dim)
