@@ -33,7 +33,7 @@ def make_net(
         width, units, depth, children=children, bias=bias, generator=generator, dtype=dtype
     )
     with torch.no_grad():
-        for weights in (net.heads, net.singletons):
+        for weights in (net.gates, net.weights, net.heads, net.singletons):
             weights.copy_(torch.randn(weights.shape, generator=generator, dtype=dtype))
         if bias:
             net.biases.copy_(torch.randn(net.biases.shape, generator=generator, dtype=dtype))

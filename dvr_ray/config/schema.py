@@ -52,7 +52,7 @@ class ValuatorConfig(Strict):
     """HarsanyiNet over the samples of a batch."""
 
     depth: int = Field(1, ge=1, le=8, description="Harsanyi layers L.")
-    units: int = Field(32, ge=0, le=4096, description="Units H per layer; 0 leaves singletons.")
+    units: int = Field(96, ge=0, le=4096, description="Units H per layer; 0 leaves singletons.")
     membership: Literal["content", "positional"] = Field(
         "content", description="positional: weights for each place in the batch, as the paper's."
     )
@@ -60,7 +60,12 @@ class ValuatorConfig(Strict):
     singletons: bool = Field(True, description="One linear unit per sample.")
     bias: bool = Field(True, description="Bias inside the gate; expresses redundancy.")
     lr: float = Field(3e-3, gt=0, le=1, description="AdamW learning rate.")
-    weight_decay: float = Field(3.0, ge=0, le=100, description="AdamW decoupled weight decay.")
+    ridge: Annotated[float, Field(ge=0, le=1e4)] | Literal["auto"] = Field(
+        "auto",
+        description="Penalty on how strongly values differ; 1 halves what one input says. auto: "
+        "what predicts held-out masks and users best.",
+    )
+    weight_decay: float = Field(0.0, ge=0, le=100, description="AdamW decoupled weight decay.")
     clip: float = Field(1.0, gt=0, description="Gradient norm is clipped here.")
     steps: int = Field(20, ge=1, description="Optimiser steps after each horizon.")
     averaging: float = Field(

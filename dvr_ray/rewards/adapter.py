@@ -27,6 +27,9 @@ from dvr_ray.rewards.directional import DirectionalHistory, directional_probabil
 
 __all__ = ["MetricAdapter", "Outcome"]
 
+HALVES = slice(0, None, 2), slice(1, None, 2)
+"""Every other mask."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -74,7 +77,9 @@ class MetricAdapter:
         self._credit = CreditRule(config.credit, train, held_out)
         self._numerator = torch.zeros(len(train), dtype=dtype)
         self._fisher = torch.zeros(len(train), dtype=dtype)
-        self._seen = torch.zeros(len(train), dtype=torch.bool)
+        self._seen = torch.zeros(len(train), dtype=torch.int64)
+        # Pulls of either half of the masks alone.
+        self._halves = torch.zeros(2, len(train), dtype=dtype)
         self._history = DirectionalHistory()
         self._scale = 1.0
 
@@ -137,24 +142,49 @@ class MetricAdapter:
         selected = selected.to(self._numerator)
         pull = (credit * (selected - probabilities)).mean(0)
         fisher = (probabilities * (1 - probabilities)).mean(0)
+        halves = torch.stack(
+            [self._pull(metric[half], rows, (selected - probabilities)[half]) for half in HALVES]
+        )
         if self.config.exploration == "directional" and self.config.credit == "scalar":
             self._history.add(selected, inputs, advantage.sum(1))
             pull = fisher * (inputs @ self._history.slope().to(inputs))
-            self._replace(rows, pull, fisher)
-        else:
-            self._accumulate(rows, pull, fisher)
-        ratio = (self._numerator / self._fisher.clamp_min(1e-12))[self._seen]
+            self._seen[rows] = 0  # what the slope says stands for all masks so far
+            halves = pull.expand(2, -1)
+        self._accumulate(rows, pull, fisher, halves)
+        ratio = (self._numerator / self._fisher.clamp_min(1e-12))[self._seen > 0]
         self._scale = max(float(ratio.std(correction=0)), 1e-12)
         return Outcome(rows, selected, credit, advantage)
 
-    def _replace(self, rows: Tensor, pull: Tensor, fisher: Tensor) -> None:
-        self._numerator[rows], self._fisher[rows], self._seen[rows] = pull, fisher, True
+    def _pull(self, metric: Tensor, rows: Tensor, moved: Tensor) -> Tensor:
+        """Pull of some masks on rows, by themselves; 0 where they are too few for a baseline."""
+        if len(metric) < 2:
+            return moved.new_zeros(len(rows))
+        credit = self._credit(advantages(metric, self.config.baseline), rows).to(moved)
+        return (credit * moved).mean(0)
 
-    def _accumulate(self, rows: Tensor, pull: Tensor, fisher: Tensor) -> None:
-        keep = torch.where(self._seen[rows], self.config.decay, 0.0).to(pull)
+    def _accumulate(self, rows: Tensor, pull: Tensor, fisher: Tensor, halves: Tensor) -> None:
+        """Move the running means; at first they are plain means, so that no horizon counts most."""
+        times = self._seen[rows]
+        keep = (times / (times + 1)).clamp_max(self.config.decay).to(pull)
         self._numerator[rows] = keep * self._numerator[rows] + (1 - keep) * pull
         self._fisher[rows] = keep * self._fisher[rows] + (1 - keep) * fisher
-        self._seen[rows] = True
+        self._halves[:, rows] = keep * self._halves[:, rows] + (1 - keep) * halves
+        self._seen[rows] = times + 1
+
+    def evidence(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What two halves of the masks say of rows by themselves.
+
+        Parameters
+        ----------
+        rows : Tensor, shape (r,)
+            Training rows.
+
+        Returns
+        -------
+        Tensor, shape (2, r), and Tensor, shape (r,)
+            Running means N of each half, 0 with fewer than 4 masks, and D.
+        """
+        return self._halves[:, rows], self._fisher[rows]
 
     def loss(
         self, values: Tensor, probabilities: Tensor, rows: Tensor, columns: Tensor, outcome: Outcome
@@ -181,7 +211,7 @@ class MetricAdapter:
             return -(credit * likelihood.clamp_min(1e-12).log()).mean(0).sum()
         fisher = self._fisher[rows].to(values)
         target = (self._numerator[rows] / self._scale).to(values)
-        mean_fisher = self._fisher[self._seen].mean().clamp_min(1e-12).to(values)
+        mean_fisher = self._fisher[self._seen > 0].mean().clamp_min(1e-12).to(values)
         return (fisher * values.square() - 2 * values * target).sum() / mean_fisher
 
     def tensors(self) -> dict[str, Tensor]:
@@ -190,6 +220,7 @@ class MetricAdapter:
             "numerator": self._numerator,
             "fisher": self._fisher,
             "seen": self._seen,
+            "halves": self._halves,
             "scale": torch.tensor(self._scale, dtype=torch.float64),
         }
         return own | {f"history.{k}": v for k, v in self._history.tensors().items()}
@@ -198,6 +229,7 @@ class MetricAdapter:
         """Restore what `tensors` gave."""
         self._numerator, self._fisher = state["numerator"], state["fisher"]
         self._seen, self._scale = state["seen"], float(state["scale"])
+        self._halves = state["halves"]
         self._history.load_tensors(
             {k.removeprefix("history."): v for k, v in state.items() if k.startswith("history.")}
         )

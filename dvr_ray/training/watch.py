@@ -55,7 +55,7 @@ def _limits(monitors: dict[str, Any]) -> dict[str, str]:
         "policy_spread": (
             monitors["policy_spread"] < 0.01,
             f"probabilities have collapsed to one value (sd {monitors['policy_spread']:.4f}): "
-            "lower policy.temperature or valuator.weight_decay",
+            "lower policy.temperature or valuator.ridge",
         ),
         "keep_rate": (
             not 0.05 <= keep <= 0.99,

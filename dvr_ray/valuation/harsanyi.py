@@ -69,6 +69,11 @@ class Valuation:
         Mean |R| / B of each layer's units that aren't dead; 0 where all are.
     dead : Tensor, shape (L,)
         Share of each layer's units that are empty or silent (z = 0); 0 without units.
+    energy : Tensor, shape (2,)
+        How strongly singletons and units let values differ, the same on every worker: sum of the
+        singletons' squared weights; sum over units of the squared share d_u / |R_u| times the
+        variance q (1 - q) of belonging to the field, q = |R_u| / B. Penalised, it is the ridge
+        penalty of a linear valuator of standardised inputs and memberships.
     """
 
     shapley: Tensor
@@ -76,6 +81,7 @@ class Valuation:
     worth: Tensor
     coverage: Tensor
     dead: Tensor
+    energy: Tensor
 
 
 class HarsanyiValuator(nn.Module):
@@ -96,6 +102,8 @@ class HarsanyiValuator(nn.Module):
         Whether each sample has a linear unit a(e_b) of its own.
     bias : bool
         Whether units have a bias; it lets them express redundancy.
+    gated : int, optional
+        Number of leading inputs that gates ask for at the start; all by default.
     generator : torch.Generator, optional
         Draws the weights.
     dtype : torch.dtype, optional
@@ -120,6 +128,7 @@ class HarsanyiValuator(nn.Module):
         children: int = 2,
         singletons: bool = True,
         bias: bool = True,
+        gated: int | None = None,
         generator: torch.Generator | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -137,11 +146,13 @@ class HarsanyiValuator(nn.Module):
             drawn = torch.randn(*shape, generator=generator, dtype=torch.float64)
             return (drawn * sd).to(dtype)
 
-        width, few = encoding_dim**-0.5, min(children, units)
-        self.gates = nn.Parameter(normal(units, encoding_dim, sd=width))
+        few = min(children, units)
+        asked = _axes(units, gated or encoding_dim, encoding_dim, generator)
+        self.gates = nn.Parameter(asked.to(dtype))
         # Parameters, so that weight decay shrinks them with the gates and moves no membership.
         self.thresholds = nn.Parameter(_spread(self.gates.detach()))
-        self.weights = nn.Parameter(normal(units, encoding_dim, sd=width))
+        # Members score above the average along their gate, so that no unit starts silent.
+        self.weights = nn.Parameter(self.gates.detach().clone())
         self.biases = nn.Parameter(torch.zeros(depth, units, dtype=dtype), requires_grad=bias)
         self.heads = nn.Parameter(normal(depth, units, sd=1 / max(units, 1)))
         chosen = _chosen_children(depth - 1, units, few, generator)
@@ -205,13 +216,22 @@ class HarsanyiValuator(nn.Module):
         values = own + pay_fields(dividends / sizes.clamp_min(1), link, fields)
         return self._told(values, dividends.sum() + alone, outputs, sizes, batch)
 
+    def members(self, encodings: Tensor) -> Tensor:
+        """Which samples are members of which unit of layer 1, (b, h) to (b, H) of bool."""
+        return self._scored(encodings)[0] > self.thresholds
+
     def _told(
         self, values: Tensor, total: Tensor, outputs: Tensor, sizes: Tensor, batch: Tensor
     ) -> Valuation:
         """Divide by B, and say how the units do."""
         speaks = (outputs.detach() > 0).to(values)
         speaking = speaks.sum(1)
+        rates = (sizes / batch).clamp_max(1)
+        shares = self.heads * outputs / sizes.clamp_min(1)
         return Valuation(
+            energy=torch.stack(
+                [self.singletons.square().sum(), (shares.square() * rates * (1 - rates)).sum()]
+            ),
             shapley=values / batch,
             values=values,
             worth=total / batch,
@@ -277,6 +297,18 @@ def shared(
     ends = [sums.numel(), 1, sizes.numel(), 1]
     first, alone, rest, total = torch.split(packed, ends)
     return first.view_as(sums), rest.detach().view_as(sizes), alone[0], total.detach()[0]
+
+
+def _axes(units: int, gated: int, width: int, generator: torch.Generator | None) -> Tensor:
+    """Gates (units, width) that each ask for one input, high or low, at random.
+
+    Read along one input, a unit is a step: with thresholds spread, a few of them draw a curve.
+    """
+    gates = torch.zeros(units, width, dtype=torch.float64)
+    place = torch.arange(units)
+    signs = torch.randint(0, 2, (units,), generator=generator).to(gates) * 2 - 1
+    gates[place, place % gated] = signs
+    return gates
 
 
 def _spread(gates: Tensor) -> Tensor:

@@ -96,6 +96,10 @@ class PositionalValuator(HarsanyiValuator):
         batch = counted.new_tensor(float(max(total, 1)))
         return self._told(values, dividends.sum() + alone, outputs, sizes, batch)
 
+    def members(self, encodings: Tensor) -> Tensor:
+        """None of a row's own: they hang on its place in the batch; shape (b, 0)."""
+        return torch.zeros(len(encodings), 0, dtype=torch.bool, device=encodings.device)
+
     def _scored(self, encodings: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
         """Gate scores, and what samples say to units, of the samples from a place on."""
         stop = start + len(encodings)

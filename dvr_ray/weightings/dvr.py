@@ -10,6 +10,7 @@ affine head so that the squared error can't move the zero of the values, and val
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +24,14 @@ from dvr_ray.valuation import SelectionPolicy, Valuation
 from dvr_ray.valuation.policy import draw, entropy
 from dvr_ray.weightings.inputs import EncoderInputs
 from dvr_ray.weightings.monitors import valuation_monitors
+from dvr_ray.weightings.shrinkage import Pulls, held_out
 from dvr_ray.weightings.valuing import ValuingNet
 from dvr_ray.weightings.weighting import WEIGHTINGS, Horizon, Weighting, WeightingParts
 
 __all__ = ["Dvr"]
+
+BLOCK = 1 << 16
+"""Rows whose inputs are multiplied out at once."""
 
 
 class DvrParams(Strict):
@@ -197,6 +202,7 @@ class Dvr(Weighting):
     def _teach(self, horizon: Horizon, outcome: Any, targets: Tensor) -> dict[str, Any]:
         """Take the valuator's steps, one batch of the partition each, in turn."""
         assert self._net is not None and self._drawn is not None
+        ridge, monitors = self._shrinkage()
         sizes = torch.tensor([len(rows) for rows in horizon.batches])
         starts = (sizes.cumsum(0) - sizes).tolist()
         errors = []
@@ -206,13 +212,44 @@ class Dvr(Weighting):
             valuation = self._net(self._drawn.inputs[own], int(sizes[place]))
             columns = torch.arange(own.start, own.stop)
             error = self._net.worth_error(valuation, targets[place])
-            self._net.step(self._loss(valuation, columns, outcome, int(sizes[place])), error)
+            shared = (
+                self.parts.config.adapter.mse_weight * error
+                + (ridge.to(valuation.energy) * valuation.energy).sum()
+            )
+            self._net.step(self._loss(valuation, columns, outcome, int(sizes[place])), shared)
             errors.append(float(error.detach()))
-        return {
+        return monitors | {
             "worth_error": sum(errors) / len(errors),
             "coverage": [float(share) for share in valuation.coverage],
             "dead": [float(share) for share in valuation.dead],
         }
+
+    def _shrinkage(self) -> tuple[Tensor, dict[str, Any]]:
+        """Penalties of singletons and of units, (2,): the config's, or chosen on held-out pulls."""
+        assert self._net is not None
+        wanted = self.parts.config.valuator.ridge
+        if wanted != "auto":
+            return torch.full((2,), wanted), {}
+        found = held_out(self._pulls(), self._net.encoder.size)
+        monitors = {
+            "ridge": list(found.ridge),
+            "held_out_correlation": found.correlation,
+            "held_out_without_units": found.without_units,
+        }
+        return torch.tensor(found.ridge), monitors
+
+    def _pulls(self) -> Iterator[Pulls]:
+        """What the masks say of the horizon's rows, in blocks."""
+        assert self._net is not None and self._drawn is not None
+        data = self.parts.data.train
+        numbers = generator(self.parts.config.seed, "held-out users")
+        half = torch.rand(data.num_users, generator=numbers) < 0.5
+        users = torch.from_numpy(data.users)
+        for part in torch.split(torch.arange(len(self._drawn.rows)), BLOCK):
+            rows = self._drawn.rows[part]
+            design = self._net.design(self._drawn.inputs[part])
+            halves, fisher = self.parts.adapter.evidence(rows)
+            yield Pulls(design, halves, fisher, half[users[rows]])
 
     def _loss(self, valuation: Valuation, columns: Tensor, outcome: Any, total: int) -> Tensor:
         """Per-sample terms: sums over own samples / global B."""

@@ -65,6 +65,7 @@ class ValuingNet(nn.Module):
             children=wanted.children,
             singletons=wanted.singletons,
             bias=wanted.bias,
+            gated=self.encoder.size - 1,  # not the constant
             generator=generator(seed, "valuator"),
             dtype=dtype,
         )
@@ -105,6 +106,27 @@ class ValuingNet(nn.Module):
             valuation: Valuation = functional_call(self, self._means, (inputs, total))
         return valuation
 
+    def design(self, inputs: Tensor) -> Tensor:
+        """What values are about linear in: encodings, and memberships of layer 1.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (r, c)
+            Inputs of rows.
+
+        Returns
+        -------
+        Tensor, shape (r, h + H), float64, on the CPU
+            Memberships centred and divided by their sd: a ridge penalty on the weights of this
+            linear map is one on `Valuation.energy`. Memberships by place are left out.
+        """
+        with torch.no_grad():
+            encodings = self.encoder(inputs.to(self._device))
+            members = self.valuator.members(encodings).double()
+            rate = members.mean(0)
+            members = (members - rate) / (rate * (1 - rate)).sqrt().clamp_min(1e-6)
+            return torch.cat([encodings.double(), members], dim=1).cpu()
+
     def forward(self, inputs: Tensor, total: int) -> Valuation:
         """Value this worker's share, inputs (b, c), of a batch of ``total`` rows."""
         encodings = self.encoder(inputs.to(self._device))
@@ -118,19 +140,18 @@ class ValuingNet(nn.Module):
             worth = self.head[0] + self.head[1] * worth
         return (worth - target.to(worth)).square()
 
-    def step(self, per_sample: Tensor, worth_error: Tensor) -> None:
+    def step(self, per_sample: Tensor, shared: Tensor) -> None:
         """Take one step.
 
         Parameters
         ----------
         per_sample : Tensor, scalar
             This worker's sum over own samples, divided by the global batch size.
-        worth_error : Tensor, scalar
+        shared : Tensor, scalar
             The same on every worker; enters as 1/W, since gradients are summed.
         """
         self._optimiser.zero_grad()
-        replicated = self._config.adapter.mse_weight * worth_error / self._collective.size
-        (per_sample + replicated).backward()  # type: ignore[no-untyped-call]
+        (per_sample + shared / self._collective.size).backward()  # type: ignore[no-untyped-call]
         for parameter in self.parameters():
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)

@@ -80,7 +80,7 @@ def output(net: Net, encodings: Matrix, layer: int, unit: int, present: set[int]
 
 def worth(net: Net, encodings: Matrix, present: set[int]) -> float:
     """v(T)."""
-    total = sum(dot(net.singletons, encodings[sample]) for sample in sorted(present))
+    total = sum(dot(net.singletons, encodings[b]) for b in sorted(present))
     for layer, heads in enumerate(net.heads):
         for unit, head in enumerate(heads):
             total += head * (output(net, encodings, layer, unit, present) or 0.0)

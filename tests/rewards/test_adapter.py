@@ -60,15 +60,48 @@ def test_score_loss_has_the_policy_gradient_as_its_gradient() -> None:
 
 
 def test_running_sums_decay() -> None:
-    """Two equal horizons leave the mean where it was; a third, opposite one moves it by .1."""
-    adapter = _adapter(decay=0.9)
+    """Plain means of the first horizons; then, with decay .5, the third and later count 1/2."""
+    adapter = _adapter(decay=0.5)
     rows, selected, odds, metric = _horizon()
     adapter.observe(rows, selected, odds, torch.zeros(5, 1), metric)
     first = adapter.tensors()["numerator"].clone()
     adapter.observe(rows, selected, odds, torch.zeros(5, 1), metric)
     assert torch.allclose(adapter.tensors()["numerator"], first)
     adapter.observe(rows, selected, odds, torch.zeros(5, 1), -metric)
-    assert torch.allclose(adapter.tensors()["numerator"], 0.9 * first - 0.1 * first)
+    assert torch.allclose(adapter.tensors()["numerator"], 0.5 * first - 0.5 * first)
+    adapter.observe(rows, selected, odds, torch.zeros(5, 1), metric)
+    assert torch.allclose(adapter.tensors()["numerator"], 0.5 * first)
+
+
+def test_without_much_decay_no_horizon_counts_most() -> None:
+    adapter = _adapter(decay=0.9)
+    rows, selected, odds, metric = _horizon()
+    for sign in (1, 1, 1, -1):
+        adapter.observe(rows, selected, odds, torch.zeros(5, 1), sign * metric)
+    found = adapter.tensors()["numerator"]
+    alone = _adapter()
+    alone.observe(rows, selected, odds, torch.zeros(5, 1), metric)
+    assert torch.allclose(found, 0.5 * alone.tensors()["numerator"])
+
+
+def test_halves_are_what_every_other_mask_says_alone() -> None:
+    rows, selected, odds, metric = _horizon()
+    adapter = _adapter()
+    adapter.observe(rows, selected, odds, torch.zeros(5, 1), metric)
+    halves, fisher = adapter.evidence(rows)
+    users = torch.from_numpy(USERS)
+    for half, (a, b) in zip(halves, [(0, 2), (1, 3)], strict=True):
+        gap = (metric[a] - metric[b])[users]  # leave-one-out: the one minus the other, and back
+        expected = (gap * (selected - odds)[a] - gap * (selected - odds)[b]) / 2
+        assert torch.allclose(half, expected)
+    assert torch.allclose(fisher, torch.full((5,), 0.24, dtype=torch.float64))
+
+
+def test_three_masks_have_no_halves() -> None:
+    rows, selected, odds, metric = _horizon()
+    adapter = _adapter(masks=3)
+    adapter.observe(rows, selected[:3], odds[:3], torch.zeros(5, 1), metric[:3])
+    assert not adapter.evidence(rows)[0][1].any()
 
 
 def test_state_survives_a_round_trip() -> None:

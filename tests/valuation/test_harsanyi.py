@@ -220,9 +220,25 @@ def test_monitors_count_fields_and_dead_units() -> None:
     assert 0 < float(valuation.dead[0]) < 1
 
 
+def test_energy_is_the_sum_of_every_terms_variance() -> None:
+    """Of inputs of variance 1, a singleton's weight; of a unit, its share times a 0/1 variable."""
+    net, batch = make_net(5, units=6, depth=2), make_batch(5, 40)
+    plain, rows, everybody = as_lists(net), batch.tolist(), set(range(40))
+    units = 0.0
+    for layer, heads in enumerate(plain.heads):
+        for unit, head in enumerate(heads):
+            inside = oracle.field(plain, rows, layer, unit)
+            if inside:
+                paid = head * (oracle.output(plain, rows, layer, unit, everybody) or 0.0)
+                rate = len(inside) / 40
+                units += (paid / len(inside)) ** 2 * rate * (1 - rate)
+    own = sum(weight**2 for weight in plain.singletons)
+    assert value(net, batch).energy.tolist() == pytest.approx([own, units])
+
+
 def test_a_sub_batch_is_another_game() -> None:
     """v(T) keeps the whole batch's memberships; valuing T alone gates anew."""
-    net, batch = make_net(8), make_batch(8, 6)
+    net, batch = make_net(10), make_batch(8, 6)
     present = torch.tensor([True, True, True, False, False, False])
     within = float(net.worth(batch, present).detach()) * 6
     anew = float(value(net, batch[:3]).worth) * 3

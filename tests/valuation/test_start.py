@@ -77,12 +77,28 @@ def test_initial_weights_have_the_stated_spread() -> None:
     """sd of an estimated sd is sd / sqrt(2 n)."""
     width, units = 40, 200
     net = HarsanyiValuator(width, units, 2, generator=torch.Generator().manual_seed(0))
-    stated = {"gates": width**-0.5, "weights": width**-0.5, "heads": 1 / units, "singletons": 0.01}
+    stated = {"heads": 1 / units, "singletons": 0.01}
     for name, sd in stated.items():
         drawn = getattr(net, name).detach().flatten()
         assert abs(float(drawn.std()) / sd - 1) < 4 / math.sqrt(2 * len(drawn)), name
     assert torch.equal((net.child_logits > 0).sum(2), torch.full((1, units), 2))
     assert not net.biases.any()
+
+
+def test_units_start_along_single_inputs_of_either_sign() -> None:
+    net = HarsanyiValuator(7, 70, 1, generator=torch.Generator().manual_seed(0))
+    gates = net.gates.detach()
+    assert torch.equal((gates != 0).sum(1), torch.ones(70, dtype=torch.int64))
+    assert torch.equal(gates.abs().sum(0), torch.full((7,), 10.0))
+    assert 20 < int((gates > 0).sum()) < 50
+
+
+def test_no_unit_starts_silent() -> None:
+    net = HarsanyiValuator(6, 60, 1, generator=torch.Generator().manual_seed(0))
+    batch = make_batch(3, 4000, 6).float()
+    batch = batch - batch.mean(0)
+    net.calibrate(batch)
+    assert float(net(batch).dead[0]) == 0
 
 
 @pytest.mark.parametrize(("bias", "singletons"), list(itertools.product([True, False], repeat=2)))
