@@ -130,8 +130,10 @@ class AdapterConfig(Strict):
     users: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
         "all", description="Users per evaluation of the reward."
     )
-    exploration: Literal["independent", "directional"] = Field(
-        "independent", description="directional: antithetic directions in feature space."
+    exploration: Literal["independent", "directional", "evolution"] = Field(
+        "independent",
+        description="directional: antithetic directions in feature space; evolution: in the space "
+        "of the valuator's weights, memberships in units included.",
     )
     estimator: Literal["natural", "score"] = Field(
         "natural", description="score: REINFORCE's log-probability, as in the paper."
@@ -146,9 +148,16 @@ class AdapterConfig(Strict):
     def _consistent(self) -> AdapterConfig:
         if self.baseline == "leave-one-out" and self.masks < 2:
             raise ValueError("baseline leave-one-out needs masks >= 2")
-        if self.exploration == "directional" and self.masks % 2:
-            raise ValueError("exploration directional draws antithetic pairs: masks must be even")
+        if self.directional and self.masks % 2:
+            raise ValueError(
+                f"exploration {self.exploration} draws antithetic pairs: masks must be even"
+            )
         return self
+
+    @property
+    def directional(self) -> bool:
+        """Whether masks are drawn along random directions and not by the policy."""
+        return self.exploration != "independent"
 
 
 class TrainingConfig(Strict):

@@ -26,6 +26,7 @@ MEANINGS = {
     "advantage_variance": "how far the masks' rewards lie apart; bad: 0, nothing to learn from",
     "entropy": "how undecided the policy is, .69 at most; good: falling slowly, not to 0",
     "keep_rate": "mean probability of keeping; good: settles off its bounds",
+    "directional_r2": "share of the reward that directions predict, pair left out; good: above 0",
     "ridge": "penalties of inputs and units that predict held-out masks and users best",
     "held_out_correlation": "of values with held-out credit; good: above 0, .02 to .05 is usual",
     "held_out_without_units": "the same of inputs alone: what it lacks, Harsanyi units add",

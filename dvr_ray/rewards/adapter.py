@@ -27,6 +27,8 @@ from dvr_ray.rewards.directional import DirectionalHistory, directional_probabil
 
 __all__ = ["MetricAdapter", "Outcome"]
 
+EXPLORED = 0.7
+"""Probability of keeping a row where replicas only explore: horizons add up to one estimate."""
 HALVES = slice(0, None, 2), slice(1, None, 2)
 """Every other mask."""
 
@@ -45,12 +47,16 @@ class Outcome:
         Credits in units of their root mean square.
     advantage : Tensor, shape (K, C)
         Advantages of users, or of users and items, in units of the metric.
+    explained : float, optional
+        With directional masks and scalar credit: leave-one-pair-out R2 of the total metric, at most
+        1; 0 and less: directions explain nothing.
     """
 
     rows: Tensor
     selected: Tensor
     credit: Tensor
     advantage: Tensor
+    explained: float | None = None
 
 
 class MetricAdapter:
@@ -84,14 +90,16 @@ class MetricAdapter:
         self._scale = 1.0
 
     def probabilities(self, policy: Tensor, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """Probabilities to draw from: the policy's, or those of random directions.
+        """Probabilities to draw from: the policy's, or where replicas only explore, their own.
+
+        Replicas from scratch keep every row alike; directional ones draw random directions.
 
         Parameters
         ----------
         policy : Tensor, shape (r,)
             The policy's probabilities.
         inputs : Tensor, shape (r, c)
-            Features.
+            What directions live in: features, or the design of the valuator.
         generator : torch.Generator
             Draws directions.
 
@@ -100,8 +108,10 @@ class MetricAdapter:
         Tensor, shape (K, r)
             One row per mask.
         """
-        if self.config.exploration == "directional":
+        if self.config.directional:
             return directional_probabilities(inputs, self.config.masks, generator)
+        if self.config.horizon.start == "scratch":
+            policy = torch.full_like(policy, EXPLORED)
         return policy.expand(self.config.masks, -1)
 
     def hold(self, lists: Tensor | None) -> None:
@@ -125,7 +135,7 @@ class MetricAdapter:
         selected, probabilities : Tensor, shape (K, r)
             Masks drawn and the probabilities they were drawn with.
         inputs : Tensor, shape (r, c)
-            Features.
+            What the directions live in.
         metric : Tensor, shape (K, C)
             Metric of users, or with own-item credit of users and items, under each mask, oriented
             so that more is better; NaN: not measured.
@@ -145,15 +155,17 @@ class MetricAdapter:
         halves = torch.stack(
             [self._pull(metric[half], rows, (selected - probabilities)[half]) for half in HALVES]
         )
-        if self.config.exploration == "directional" and self.config.credit == "scalar":
+        explained = None
+        if self.config.directional and self.config.credit == "scalar":
             self._history.add(selected, inputs, advantage.sum(1))
-            pull = fisher * (inputs @ self._history.slope().to(inputs))
+            slope, explained = self._history.slope()
+            pull = fisher * (inputs @ slope.to(inputs))
             self._seen[rows] = 0  # what the slope says stands for all masks so far
             halves = pull.expand(2, -1)
         self._accumulate(rows, pull, fisher, halves)
         ratio = (self._numerator / self._fisher.clamp_min(1e-12))[self._seen > 0]
         self._scale = max(float(ratio.std(correction=0)), 1e-12)
-        return Outcome(rows, selected, credit, advantage)
+        return Outcome(rows, selected, credit, advantage, explained)
 
     def _pull(self, metric: Tensor, rows: Tensor, moved: Tensor) -> Tensor:
         """Pull of some masks on rows, by themselves; 0 where they are too few for a baseline."""

@@ -1,10 +1,11 @@
-"""Directional masks: antithetic directions in feature space, evolution strategies on the policy.
+"""Directional masks: antithetic random directions, evolution strategies on the policy.
 
-Mask k keeps row i with probability ``sigmoid(.95 + 1.5 x_i . w_k / sd)``; w_k is a random
-direction and masks come in pairs w, -w. The total metric is regressed (ridge, penalty chosen by
-leave-one-pair-out) on ``z_k = sum_i (s_ki - mean_k s_i) x_i``; the fitted slope, applied to x_i,
-is the row's estimated marginal value. A direction moves the batch by O(n), independent masks only
-by O(sqrt n): this is why one scalar reward carries here.
+Mask k keeps row i with probability ``sigmoid(.95 + 1.5 x_i . w_k / sd)``; x_i are the row's inputs,
+or all that the valuator's values are linear in, w_k is a random direction of its weights, and masks
+come in pairs w, -w. The total metric is regressed (ridge, penalty chosen by leave-one-pair-out) on
+``z_k = sum_i (s_ki - mean_k s_i) x_i``; the fitted slope, applied to x_i, is the row's estimated
+marginal value. A direction moves the batch by O(n), independent masks only by O(sqrt n): this is
+why one scalar reward carries here.
 """
 
 from __future__ import annotations
@@ -76,13 +77,22 @@ class DirectionalHistory:
         centred = totals.double() - totals.double().mean()
         self._totals = torch.cat([self._totals, centred])[-self._limit :]
 
-    def slope(self) -> Tensor:
-        """Ridge slope of total metric on projection, shape (c,), float64."""
+    def slope(self) -> tuple[Tensor, float]:
+        """Ridge slope of total metric on projection.
+
+        Returns
+        -------
+        Tensor, shape (c,), float64, and float
+            The slope at the penalty that predicts left-out pairs best, and its R2 there: 1 minus
+            their squared error over their squared totals. It says whether directions explain the
+            metric, not whether values find noise.
+        """
         scale = self._projections.std(0).clamp_min(1e-12)
         z = self._projections / scale
         errors = torch.stack([self._left_out_error(z, penalty) for penalty in PENALTIES])
-        best = PENALTIES[int(errors.argmin())]
-        return _ridge(z, self._totals, best) / scale
+        best = int(errors.argmin())
+        explained = 1 - float(errors[best] / self._totals.square().sum().clamp_min(1e-30))
+        return _ridge(z, self._totals, PENALTIES[best]) / scale, explained
 
     def _left_out_error(self, z: Tensor, penalty: float) -> Tensor:
         """Leave-one-pair-out squared error; pairs are independent given the slope."""

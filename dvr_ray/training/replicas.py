@@ -51,7 +51,7 @@ class Replicas:
         self, config: AdapterConfig, parts: Parts, rows: int, collective: Collective
     ) -> None:
         self._scratch = config.horizon.start == "scratch"
-        unlike = parts.weighting.learns and config.exploration == "directional"
+        unlike = parts.weighting.learns and config.directional
         self._apart = (parts.learns and self._scratch) or unlike
         self._parts, self._rows, self._collective = parts, rows, collective
         self._kept: list[Learner] = []

@@ -93,7 +93,7 @@ class Dvr(Weighting):
             policy = self._policy.probabilities(values)
         seed = self.parts.config.seed
         odds = self.parts.adapter.probabilities(
-            policy, inputs, generator(seed, "directions", horizon.number)
+            policy, self._directed(inputs), generator(seed, "directions", horizon.number)
         )
         masks = draw(odds, self.replicas, generator(seed, "policy", horizon.number))
         self._previous = self._kept[-1].clone()
@@ -116,7 +116,7 @@ class Dvr(Weighting):
         drawn = self._drawn
         assert drawn is not None, "begin() comes first"
         outcome = self.parts.adapter.observe(
-            drawn.rows, drawn.masks, drawn.odds, drawn.inputs, rewards
+            drawn.rows, drawn.masks, drawn.odds, self._directed(drawn.inputs), rewards
         )
         targets = torch.stack([horizon.losses[rows].mean() for rows in horizon.batches])
         fit = self._teach(horizon, outcome, targets)
@@ -170,6 +170,14 @@ class Dvr(Weighting):
             self._net = self._make_net(inputs.shape[1])
             self._net.calibrate(inputs, float(horizon.losses.mean()))
         return inputs
+
+    def _directed(self, inputs: Tensor) -> Tensor:
+        """What random directions of masks live in: inputs (r, c), or the net's design."""
+        if self.parts.config.adapter.exploration != "evolution":
+            return inputs
+        assert self._net is not None
+        blocks = [self._net.design(part).to(inputs) for part in torch.split(inputs, BLOCK)]
+        return torch.cat(blocks)
 
     def _make_net(self, columns: int) -> ValuingNet:
         return ValuingNet(self.parts.config, columns, self.parts.collective, self.parts.device)

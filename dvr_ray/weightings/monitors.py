@@ -40,11 +40,13 @@ def valuation_monitors(
         ``reward_per_mask`` and ``baseline`` in units of the metric; ``advantage_variance``, mean
         over users; ``entropy`` in nats (at most .69); ``keep_rate``; ``value_spread``, the sd of
         values; ``policy_spread``, the sd of probabilities; ``value_loss_cosine``, cosine of the
-        centred value and minus loss; ``selection_overlap``, Jaccard index of successive selections.
+        centred value and minus loss; ``selection_overlap``, Jaccard index of successive selections;
+        ``directional_r2``, the outcome's, where it has one.
     """
     per_mask = rewards.nanmean(1)
     union = (kept | previous).sum().clamp_min(1)
-    return {
+    explained = {} if outcome.explained is None else {"directional_r2": outcome.explained}
+    return explained | {
         "reward_per_mask": [float(value) for value in per_mask],
         "baseline": float(per_mask.mean()),
         "advantage_variance": float(outcome.advantage.square().mean()),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from dvr_ray.config.schema import AdapterConfig
 from dvr_ray.data.interactions import Interactions
 from dvr_ray.rewards.adapter import MetricAdapter
-from dvr_ray.rewards.directional import DirectionalHistory, directional_probabilities
+from dvr_ray.rewards.directional import PENALTIES, DirectionalHistory, directional_probabilities
 
 USERS, ITEMS = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 2, 1])
 
@@ -133,5 +134,53 @@ def test_directional_scalar_reward_finds_the_slope() -> None:
         uniforms = torch.rand(odds.shape, generator=generator, dtype=torch.float64)
         selected = (uniforms < odds).double()
         history.add(selected, inputs, (selected * (inputs @ slope)).sum(1))
-    found = history.slope()
+    found, explained = history.slope()
     assert torch.nn.functional.cosine_similarity(found, slope, dim=0) > 0.98
+    assert explained > 0.9
+
+
+def test_a_reward_of_chance_leaves_pairs_unexplained() -> None:
+    generator = torch.Generator().manual_seed(6)
+    inputs = torch.randn(400, 4, generator=generator, dtype=torch.float64)
+    shares = []
+    for _ in range(10):
+        history = DirectionalHistory()
+        odds = directional_probabilities(inputs, 32, generator)
+        totals = torch.randn(32, generator=generator, dtype=torch.float64)
+        history.add((torch.rand(odds.shape, generator=generator) < odds).double(), inputs, totals)
+        shares.append(history.slope()[1])
+    assert max(shares) < 0.3
+    assert sum(shares) / len(shares) < 0.05
+
+
+def test_left_out_pairs_are_predicted_by_the_others_alone() -> None:
+    """R2 by its definition, at the best of the penalties."""
+    generator = torch.Generator().manual_seed(7)
+    history = DirectionalHistory()
+    history.load_tensors(
+        {
+            "projections": torch.randn(8, 3, generator=generator, dtype=torch.float64),
+            "totals": torch.randn(8, generator=generator, dtype=torch.float64),
+        }
+    )
+    z, y = history.tensors()["projections"], history.tensors()["totals"]
+    z = z / z.std(0)
+    errors = []
+    for penalty in PENALTIES:
+        gaps = []
+        for pair in range(4):
+            rest = [k for k in range(8) if k // 2 != pair]
+            gram = z[rest].T @ z[rest] + penalty * 6 * torch.eye(3, dtype=z.dtype)
+            slope = torch.linalg.inv(gram) @ z[rest].T @ y[rest]
+            gaps += [float(y[k] - z[k] @ slope) for k in (2 * pair, 2 * pair + 1)]
+        errors.append(sum(gap**2 for gap in gaps))
+    assert history.slope()[1] == pytest.approx(1 - min(errors) / float((y**2).sum()))
+
+
+def test_replicas_from_scratch_keep_every_row_alike() -> None:
+    policy, inputs = torch.tensor([0.1, 0.9, 0.5]), torch.zeros(3, 1)
+    numbers = torch.Generator().manual_seed(0)
+    follows = _adapter(masks=4).probabilities(policy, inputs, numbers)
+    assert torch.equal(follows, policy.expand(4, 3))
+    explores = _adapter(masks=4, horizon={"start": "scratch"})
+    assert torch.equal(explores.probabilities(policy, inputs, numbers), torch.full((4, 3), 0.7))

@@ -34,6 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "scratch": {"adapter.horizon.start": "scratch"},
     "directional": {"adapter.exploration": "directional", "adapter.credit": "scalar"},
+    "evolution": {"adapter.exploration": "evolution", "adapter.credit": "scalar"},
     "short horizons": {"adapter.horizon.batches": 2, "adapter.users": 20},
     "bpr": {"method.name": "bpr"},
 }  # fmt: skip

@@ -50,6 +50,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "bpr": {"method__name": "bpr"},
     "score": {"adapter__estimator": "score", "encoder__name": "mlp"},
     "directional": {"adapter__exploration": "directional", "adapter__credit": "scalar"},
+    "evolution": {"adapter__exploration": "evolution", "adapter__credit": "scalar"},
     "batches": {"adapter__horizon__batches": 2, "adapter__users": 20, "policy__gate": False},
     "scratch": {"adapter__horizon__start": "scratch", "adapter__reward": "loss"},
     "lightgcn": {"backbone": {"name": "lightgcn", "dim": 8}, "method__name": "bpr"},
