@@ -42,6 +42,7 @@ def make_weighting(
         data=data,
         adapter=MetricAdapter(config.adapter, data.train, data.reward, torch.float64),
         collective=collective or OneProcess(),
+        batches=collective or OneProcess(),
         device=CPU,
     )
     return cls(parts)

@@ -57,9 +57,7 @@ class Parts:
     @property
     def replicas(self) -> int:
         """Number K of backbones that explore side by side in a horizon."""
-        if self.negatives.learns:
-            return self.weighting.parts.config.adapter.masks
-        return self.weighting.replicas
+        return self.weighting.parts.config.adapter.masks if self.learns else 1
 
 
 def check(config: RunConfig, place: str = "run") -> None:
@@ -141,7 +139,11 @@ def build_reranker(config: RunConfig, catalogue: Catalogue) -> Reranker | None:
 
 
 def build(
-    config: RunConfig, data: TrialData, collective: Collective, device: torch.device
+    config: RunConfig,
+    data: TrialData,
+    collective: Collective,
+    device: torch.device,
+    batches: Collective | None = None,
 ) -> Parts:
     """Return the objects of a checked run.
 
@@ -155,8 +157,11 @@ def build(
         Its group of workers.
     device : torch.device
         Where models live.
+    batches : Collective, optional
+        Those among them that share each batch; all by default.
     """
     dtype = getattr(torch, config.training.dtype)
+    sharing = batches or collective
     backbone_class = BACKBONES.get(config.backbone.name)
     backbone_params = _params(BACKBONES, config.backbone, "run: backbone")
 
@@ -170,9 +175,7 @@ def build(
 
     def make_learner(counter: int) -> Learner:
         training = config.training
-        return Learner(
-            lambda: make_backbone(counter), training.lr, training.l2, collective, negatives
-        )
+        return Learner(lambda: make_backbone(counter), training.lr, training.l2, sharing, negatives)
 
     parts = WeightingParts(
         params=_params(WEIGHTINGS, config.method, "run: method"),
@@ -180,6 +183,7 @@ def build(
         data=data,
         adapter=MetricAdapter(config.adapter, data.train, data.reward, dtype),
         collective=collective,
+        batches=sharing,
         device=device,
     )
     return Parts(
