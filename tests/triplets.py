@@ -42,7 +42,6 @@ def make_weighting(
         data=data,
         adapter=MetricAdapter(config.adapter, data.train, data.reward, torch.float64),
         collective=collective or OneProcess(),
-        batches=collective or OneProcess(),
         device=CPU,
     )
     return cls(parts)

@@ -139,11 +139,7 @@ def build_reranker(config: RunConfig, catalogue: Catalogue) -> Reranker | None:
 
 
 def build(
-    config: RunConfig,
-    data: TrialData,
-    collective: Collective,
-    device: torch.device,
-    batches: Collective | None = None,
+    config: RunConfig, data: TrialData, collective: Collective, device: torch.device
 ) -> Parts:
     """Return the objects of a checked run.
 
@@ -154,14 +150,11 @@ def build(
     data : TrialData
         What it may see.
     collective : Collective
-        Its group of workers.
+        The workers that share each batch.
     device : torch.device
         Where models live.
-    batches : Collective, optional
-        Those among them that share each batch; all by default.
     """
     dtype = getattr(torch, config.training.dtype)
-    sharing = batches or collective
     backbone_class = BACKBONES.get(config.backbone.name)
     backbone_params = _params(BACKBONES, config.backbone, "run: backbone")
 
@@ -175,7 +168,9 @@ def build(
 
     def make_learner(counter: int) -> Learner:
         training = config.training
-        return Learner(lambda: make_backbone(counter), training.lr, training.l2, sharing, negatives)
+        return Learner(
+            lambda: make_backbone(counter), training.lr, training.l2, collective, negatives
+        )
 
     parts = WeightingParts(
         params=_params(WEIGHTINGS, config.method, "run: method"),
@@ -183,7 +178,6 @@ def build(
         data=data,
         adapter=MetricAdapter(config.adapter, data.train, data.reward, dtype),
         collective=collective,
-        batches=sharing,
         device=device,
     )
     return Parts(

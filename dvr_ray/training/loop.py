@@ -78,7 +78,7 @@ class Trainer:
         self.config, self.data = config, data
         self._collective, self._device = collective, device
         sharing = Sharing.of(config, collective, parallel)
-        self._parts: Parts = build(config, data, collective, device, sharing.batches)
+        self._parts: Parts = build(config, data, sharing.batches, device)
         self.weighting = self._parts.weighting
         self._replicas = Replicas(config, self._parts, len(data.train), sharing)
         self._record = LossRecord(len(data.train), collective)

@@ -3,10 +3,11 @@
 Sharing batches (data-parallel), each worker holds a part of every batch, and gradients are summed
 in every step. Sharing masks (mask-parallel), each worker trains and measures models of its own on
 whole batches, and nothing is exchanged before the horizon ends: then rewards are summed, replicas
-averaged, and a model that one worker trained is handed to the others. What isn't trained in a
-horizon is computed by the whole group either way: values, and metrics of models that all hold.
-Handing over, rather than computing alike, keeps the workers' models the same to the last bit, on
-processors that round differently too.
+averaged, and a model that one worker trained is handed to the others, so that all hold the same to
+the last bit. Values, and what is learned from rewards, every worker computes alike: the sums over
+workers that a valuator of shared batches needs cost more than half of its work (on 2 workers 0.1 s
+of processor time a horizon of HetRec Last.FM, in 1). Models that all hold are measured by all, on
+shares of the users.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Sharing:
     group : Collective
         All workers.
     batches : Collective
-        Workers that share each batch, and the users to measure a replica on.
+        Workers that share each batch, its values, and the users to measure a replica on.
     models : Collective
         Workers among which the models of a horizon are dealt out.
     """

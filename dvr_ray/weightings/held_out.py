@@ -22,7 +22,7 @@ class HeldOut:
 
     def __init__(self, parts: WeightingParts) -> None:
         self._seed, self._collective, self._rows = (
-            parts.config.seed, parts.batches, parts.data.reward,
+            parts.config.seed, parts.collective, parts.data.reward,
         )  # fmt: skip
         self._items = torch.from_numpy(self._rows.items).to(parts.device)
         counts = self._rows.user_counts

@@ -152,7 +152,7 @@ class TripletImportance(Weighting):
             return raw.clamp_max(self._params.clip)
         if self._params.trick == "norm":
             # As published, the sum is a number: no gradient runs through it.
-            mass = self.parts.batches.sum_(raw.detach().sum())
+            mass = self.parts.collective.sum_(raw.detach().sum())
             return raw * (total / mass.clamp_min(torch.finfo(raw.dtype).tiny))
         return raw
 
@@ -161,7 +161,7 @@ class TripletImportance(Weighting):
         outer = self._outer_loss(net, triplets)
         gradients = torch.autograd.grad(outer, list(net.parameters()))
         for parameter, gradient in zip(net.parameters(), gradients, strict=True):
-            parameter.grad = self.parts.batches.sum_(gradient)
+            parameter.grad = self.parts.collective.sum_(gradient)
         self._optimiser.step()
 
     def _outer_loss(self, net: _Importance, triplets: TripletBatch) -> Tensor:
@@ -171,7 +171,7 @@ class TripletImportance(Weighting):
         if self._held_out is not None:
             targets, counted = self._held_out(triplets)
         items = torch.cat([triplets.positives, targets, negatives.flatten()])
-        ahead = LookAhead(triplets.backbone, users, items, self.parts.batches)
+        ahead = LookAhead(triplets.backbone, users, items, self.parts.collective)
         gaps, rows = ahead.read(ahead.now(), users, triplets.positives, negatives)
         weights = self._weights(net(self.state(triplets, rows)), triplets.total)
         after = ahead.after((weights * triplets.loss(gaps)).sum(), self._params.alpha)

@@ -38,7 +38,7 @@ class Truncated(Weighting):
 
     def weigh(self, replica: int, triplets: TripletBatch) -> Tensor:
         """Weigh the kept triplets by B / number kept, so that their mean is what trains."""
-        rows, losses = self.parts.batches.gather_rows(
+        rows, losses = self.parts.collective.gather_rows(
             triplets.rows, triplets.losses.detach()[:, None]
         )
         count = self._remembered(triplets)

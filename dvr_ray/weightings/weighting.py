@@ -39,10 +39,7 @@ class WeightingParts:
     adapter : MetricAdapter
         Turns rewards into a gradient (`dvr_ray.rewards`).
     collective : Collective
-        The group of workers.
-    batches : Collective
-        Those among them that share each batch of training: all, or each alone where it trains
-        replicas of its own.
+        The workers that share each batch.
     device : torch.device
         Where models live.
     """
@@ -52,7 +49,6 @@ class WeightingParts:
     data: TrialData
     adapter: Any
     collective: Collective
-    batches: Collective
     device: device
 
 

@@ -168,7 +168,7 @@ def test_workers_that_share_masks_train_their_own_without_the_others(
     def explored(parallel: Parallel) -> Replicas:
         sharing = Sharing.of(config, _Silenced(), parallel)
         device = torch.device("cpu")
-        parts = build(config, small_data, sharing.group, device, sharing.batches)
+        parts = build(config, small_data, sharing.batches, device)
         replicas = Replicas(config, parts, len(small_data.train), sharing)
         replicas.open(0)
         planner = Planner(config, small_data.train, parts.negatives, device)
