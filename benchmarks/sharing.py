@@ -6,8 +6,9 @@
 The run of `search_spaces/lastfm.yaml` with horizons and valuator steps of the defaults (2 epochs
 from the current model, 20 steps). Everything that a horizon does counts: values, training of K
 replicas and the control, rewards, learning and selection. Workers are gloo processes of one thread
-each on this machine, without Ray, which only starts them. Beside wall seconds stand the processor seconds of the busiest worker: what
-a horizon would take if each worker had a core of its own and the others never kept it waiting.
+each on this machine, without Ray, which only starts them. Beside wall seconds stand the processor
+seconds of the busiest worker: what a horizon would take if each worker had a core of its own and
+the others never kept it waiting.
 Figures are medians over horizons, the first one left out.
 """
 

@@ -118,7 +118,7 @@ def test_wrong_space(
                 "--parallel",
                 "masks",
                 "--set",
-                "search.adapter.masks={int: [2, 8]}",
+                "search.adapter.masks={{int: [2, 8]}}",
             ],
             ["{space}: resources.workers", "<= 3", "adapter.masks 2", "4"],
         ),

@@ -72,7 +72,6 @@ MASKS = (
     "minmax mix",
     "own items",
     "lightgcn valued",
-    "learned negatives",
     # The main model goes apart, and a weighting asks for whole batches.
     "learned from scratch",
     "tce",
