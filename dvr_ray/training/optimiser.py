@@ -166,6 +166,11 @@ def mean_tensors(
         Number of states of all workers.
     workers : Collective
         Have shares of them.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The same on every worker.
     """
     own = list(states)
     found = {}
