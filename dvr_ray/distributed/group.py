@@ -35,9 +35,9 @@ __all__ = ["WorkerGroups", "run_on"]
 
 RESTARTS = 2
 TIMEOUT_SECONDS = 60
-SUM_SECONDS = {"batches": TIMEOUT_SECONDS, "masks": 3600}
+SUM_SECONDS = {"batches": TIMEOUT_SECONDS, "masks": 86_400}
 """How long a worker waits for the others in a sum; sharing masks, for as long as the slowest one
-trains. A worker that is lost is noticed at once either way, since its connections close."""
+trains. A worker that is lost is noticed either way: its connections close, and Ray Train looks."""
 
 
 class WorkerGroups:

@@ -145,15 +145,6 @@ class Replicas:
             self._stack = None
         self.exploring = {}
 
-    @property
-    def _owns_main(self) -> bool:
-        """Where the main backbone goes apart, it is dealt out after the replicas."""
-        return self._sharing.owns(self._parts.replicas)
-
-    @property
-    def _owns_control(self) -> bool:
-        return self._sharing.owns(self._parts.replicas + self._apart)
-
     def tensors(self) -> dict[str, Tensor]:
         """State between horizons, for a checkpoint."""
         state = prefixed("main", self.main.tensors())
@@ -165,6 +156,15 @@ class Replicas:
         if control := under("control", state):
             self.control = self._parts.learner(0)
             self.control.load_tensors(control)
+
+    @property
+    def _owns_main(self) -> bool:
+        """Where the main backbone goes apart, it is dealt out after the replicas."""
+        return self._sharing.owns(self._parts.replicas)
+
+    @property
+    def _owns_control(self) -> bool:
+        return self._sharing.owns(self._parts.replicas + self._apart)
 
     def _walk(self, batches: Iterable[Batch], trained: list[_Trained]) -> None:
         if not trained:

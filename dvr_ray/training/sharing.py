@@ -28,19 +28,16 @@ Parallel = Literal["batches", "masks"]
 
 @dataclass(frozen=True)
 class Sharing:
-    """Who works together at what; of the last two, one is each worker alone.
+    """Who works together at what; at one of the two, each worker alone.
 
     Parameters
     ----------
-    group : Collective
-        All workers.
     batches : Collective
         Workers that share each batch, its values, and the users to measure a replica on.
     models : Collective
         Workers among which the models of a horizon are dealt out.
     """
 
-    group: Collective
     batches: Collective
     models: Collective
 
@@ -48,8 +45,8 @@ class Sharing:
     def of(cls, config: RunConfig, group: Collective, parallel: Parallel = "batches") -> Sharing:
         """Return how a group shares a run."""
         if shared(config, parallel) == "masks":
-            return cls(group, OneProcess(), group)
-        return cls(group, group, OneProcess())
+            return cls(OneProcess(), group)
+        return cls(group, OneProcess())
 
     def owns(self, number: int) -> bool:
         """Tell whether this worker trains a model of the horizon."""

@@ -165,13 +165,14 @@ def test_workers_that_share_masks_train_their_own_without_the_others(
     config = small_run(method__name="bpr", negatives__name="learned", adapter__masks=4)
 
     def explored(parallel: Parallel) -> Replicas:
-        sharing = Sharing.of(config, _Silenced(), parallel)
+        group = _Silenced()
+        sharing = Sharing.of(config, group, parallel)
         device = torch.device("cpu")
         parts = build(config, small_data, sharing.batches, device)
         replicas = Replicas(config, parts, len(small_data.train), sharing)
         replicas.open(0)
         planner = Planner(config, small_data.train, parts.negatives, device)
-        record = LossRecord(len(small_data.train), sharing.group)
+        record = LossRecord(len(small_data.train), group)
         replicas.explore(planner.walk(planner.order(0), 0), 0, record)
         return replicas
 
