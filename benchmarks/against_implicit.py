@@ -45,6 +45,7 @@ from dvr_ray.training.evaluation import Evaluator  # noqa: E402
 from dvr_ray.training.learner import LossRecord  # noqa: E402
 from dvr_ray.training.planning import Planner  # noqa: E402
 from dvr_ray.training.replicas import Replicas  # noqa: E402
+from dvr_ray.training.sharing import Sharing  # noqa: E402
 
 DIM, METRIC = 64, "ndcg@20"
 SLACK = 0.001
@@ -121,7 +122,7 @@ def ours(
     device = torch.device("cpu")
     parts = build(config, data, OneProcess(), device)
     planner = Planner(config, data.train, parts.negatives, device)
-    replicas = Replicas(config.adapter, parts, len(data.train), OneProcess())
+    replicas = Replicas(config, parts, len(data.train), Sharing.of(config, OneProcess()))
     record = LossRecord(len(data.train), OneProcess())
     spent = time.perf_counter() - started
     for epoch in range(epochs):

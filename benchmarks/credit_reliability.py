@@ -34,6 +34,7 @@ from dvr_ray.training.evaluation import Evaluator  # noqa: E402
 from dvr_ray.training.learner import LossRecord  # noqa: E402
 from dvr_ray.training.planning import Planner  # noqa: E402
 from dvr_ray.training.rewarding import RewardMeter  # noqa: E402
+from dvr_ray.training.sharing import Sharing  # noqa: E402
 
 REWARDS = ("sp:gender@20", "tv:gender@20", "gini@20", "item-coverage@20")
 KEEP, RIDGE, SPLITS = 0.7, 1e-3, 20
@@ -103,10 +104,11 @@ def main() -> None:
         cells = []
         for credit in ("user", "item"):
             run = apply(config, {"adapter.reward": name, "adapter.credit": credit})
-            meter = RewardMeter(run, data, evaluator)
+            meter = RewardMeter(run, data, evaluator, Sharing.of(run, OneProcess()))
             meter.begin(backbones[0], 0)
             rule = CreditRule(credit, data.train, data.reward)  # type: ignore[arg-type]
-            mean, sd = reliability(meter.measure(backbones), rule, masks, inputs)
+            rewards = meter.measure(dict(enumerate(backbones)), asked.masks)
+            mean, sd = reliability(rewards, rule, masks, inputs)
             cells.append(f"{mean:.2f} ± {sd:.2f}")
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
     print(f"\n{time.monotonic() - started:.0f} s")

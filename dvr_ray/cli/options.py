@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -13,12 +14,21 @@ __all__ = [
     "More",
     "Out",
     "Overrides",
+    "Parallel",
     "Quiet",
     "Resume",
     "Source",
     "Verbose",
     "Workers",
 ]
+
+
+class Shared(StrEnum):
+    """What workers share, as `ResourcesConfig.parallel`."""
+
+    batches = "batches"
+    masks = "masks"
+
 
 Out = Annotated[
     Optional[Path],  # noqa: UP045  (typer reads it at run time)
@@ -38,7 +48,13 @@ Source = Annotated[
 ]
 Workers = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--workers", "-w", min=1, help="Workers that share each batch of a trial."),
+    typer.Option("--workers", "-w", min=1, help="Workers that share a trial."),
+]
+Parallel = Annotated[
+    Optional[Shared],  # noqa: UP045
+    typer.Option(
+        "--parallel", help="What workers share: every batch (default), or the masks of a horizon."
+    ),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with what the folder holds; nothing is redone.")

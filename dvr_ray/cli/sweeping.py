@@ -15,6 +15,7 @@ from dvr_ray.cli.options import (
     More,
     Out,
     Overrides,
+    Parallel,
     Quiet,
     Resume,
     Verbose,
@@ -31,6 +32,7 @@ def tune(
     out: Out = None,
     overrides: Overrides = None,
     workers: Workers = None,
+    parallel: Parallel = None,
     trials: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option("--trials", "-n", min=1, help="Budget in trials."),
@@ -55,6 +57,7 @@ def tune(
     screen = Screen(as_json, quiet, verbose)
     asked = list(overrides or [])
     asked += [f"resources.workers={workers}"] if workers else []
+    asked += [f"resources.parallel={parallel.value}"] if parallel else []
     asked += [f"tune.trials={trials}"] if trials else []
     loaded = load_space(space, asked, more or [])
     check_space(loaded, str(space))

@@ -16,6 +16,7 @@ from dvr_ray.cli.options import (
     More,
     Out,
     Overrides,
+    Parallel,
     Quiet,
     Resume,
     Verbose,
@@ -35,6 +36,7 @@ def train(
     out: Out = None,
     overrides: Overrides = None,
     workers: Workers = None,
+    parallel: Parallel = None,
     resume: Resume = False,
     address: Address = None,
     as_json: AsJson = False,
@@ -49,17 +51,23 @@ def train(
     result.json. The test part isn't looked at; `tune` does that once, for its winner.
     """
     from dvr_ray.config.load import load_run, load_tracking
+    from dvr_ray.config.schema import ResourcesConfig
     from dvr_ray.tracking import check_tracking
     from dvr_ray.training.build import check
+    from dvr_ray.training.sharing import check_workers
 
     screen = Screen(as_json, quiet, verbose)
     run_config = load_run(config, overrides or [], more or [])
     check(run_config, str(config))
+    resources = ResourcesConfig(
+        workers=workers or 1, parallel=parallel.value if parallel else "batches"
+    )
+    check_workers(run_config, resources, "--workers")
     tracking = load_tracking(config, overrides or [], more or [])
     check_tracking(tracking, f"{config}: tracking")
     folder = out or Path("runs") / config.stem
     check_folder(folder, run_config, resume)
-    if workers and workers > 1:
+    if resources.workers > 1:
         import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
     with (
         logged(screen) as log,
@@ -67,7 +75,7 @@ def train(
         claimed(folder),
     ):
         check_folder(folder, run_config, resume)
-        result = _train(str(config), run_config, tracking, folder, bar, workers or 1, address)
+        result = _train(str(config), run_config, tracking, folder, bar, resources, address)
     _show(result, folder, screen)
     if tracking.tensorboard:
         screen.result(f"curves: tensorboard --logdir {folder}")
@@ -80,7 +88,7 @@ def _train(
     tracking: Any,
     folder: Path,
     bar: RunBar,
-    workers: int,
+    resources: Any,
     address: str | None,
 ) -> dict[str, Any]:
     """Prepare the data and train."""
@@ -94,10 +102,10 @@ def _train(
     check_served(config, Catalogue.of(data), place)
     where = Tracking(tracking, folder.name, folder.resolve())
     request = RunRequest(config, data, folder, tracking=where)
-    if workers == 1:
+    if resources.workers == 1:
         _tell_start(request, bar)
         return run(request, bar)
-    return _run_group(request, workers, address, bar)
+    return _run_group(request, resources, address, bar)
 
 
 def _tell_start(request: Any, bar: RunBar) -> None:
@@ -129,18 +137,18 @@ def _show(result: dict[str, Any], folder: Path, screen: Screen) -> None:
     screen.result(f"results: {folder}; look at them: dvr-ray report {folder}")
 
 
-def _run_group(request: Any, workers: int, address: str | None, bar: RunBar) -> dict[str, Any]:
+def _run_group(request: Any, resources: Any, address: str | None, bar: RunBar) -> dict[str, Any]:
     """Train on a Ray Train group; a cluster that can't be had is refused before anything starts."""
-    from dvr_ray.config.schema import ResourcesConfig
     from dvr_ray.distributed.cluster import connect, disconnect
     from dvr_ray.distributed.group import WorkerGroups, run_on
+    from dvr_ray.training.sharing import shared
     from dvr_ray.training.stored import finished
 
-    resources = ResourcesConfig(workers=workers)
     connect(address, resources, bar.screen.verbose)
     try:
         _tell_start(request, bar)
-        bar.tell(Note(f"Ray is up; training on {workers} workers"))
+        what = shared(request.config, resources.parallel)
+        bar.tell(Note(f"Ray is up; training on {resources.workers} workers that share {what}"))
         with WorkerGroups(request.data, resources, request.folder / "ray-train") as groups:
             run_on(groups.mailbox, [request], bar)
         return finished(request.folder) or {}

@@ -237,6 +237,9 @@ class TrackingConfig(Strict):
 class ResourcesConfig(Strict):
     """What one trial asks of the cluster."""
 
-    workers: int = Field(1, ge=1, description="Workers W that share each batch of a trial.")
+    workers: int = Field(1, ge=1, description="Workers W that share a trial.")
+    parallel: Literal["batches", "masks"] = Field(
+        "batches", description="What they share: every batch, or the masks (whose replicas train)."
+    )
     cpus_per_worker: float = Field(1, gt=0, description="CPUs per worker.")
     gpus_per_worker: float = Field(0, ge=0, description="GPUs per worker.")

@@ -1,10 +1,10 @@
 """Groups of W workers under Ray Train, kept over the runs that they train.
 
 The training loop is the one that a single process runs; it is handed a `TorchCollective` instead
-of `OneProcess`, and each worker holds B / W of every batch. To start a group takes 10 to 20
-seconds, nearly all of it processes and imports, so the train function of one ``fit()`` serves one
-run after the other. A group that has lost a worker, or in which only some workers failed, ends;
-another one takes up its run at the newest checkpoint.
+of `OneProcess`, and workers share batches or masks (`dvr_ray.training.sharing`). To start a group
+takes 10 to 20 seconds, nearly all of it processes and imports, so the train function of one
+``fit()`` serves one run after the other. A group that has lost a worker, or in which only some
+workers failed, ends; another one takes up its run at the newest checkpoint.
 
 The driver keeps all groups, and trials in other processes reach them through a mailbox: the
 resources of a group whose owner was killed would stay reserved until the driver ends.
@@ -35,6 +35,9 @@ __all__ = ["WorkerGroups", "run_on"]
 
 RESTARTS = 2
 TIMEOUT_SECONDS = 60
+SUM_SECONDS = {"batches": TIMEOUT_SECONDS, "masks": 86_400}
+"""How long a worker waits for the others in a sum; sharing masks, for as long as the slowest one
+trains. A worker that is lost is noticed either way: its connections close, and Ray Train looks."""
 
 
 class WorkerGroups:
@@ -198,11 +201,18 @@ def _trainer(group: str, mailbox: Any, data: Any, resources: ResourcesConfig, fo
     # NCCL refuses two ranks on one GPU.
     backend = "nccl" if resources.gpus_per_worker >= 1 else "gloo"
     return TorchTrainer(
-        functools.partial(serve, group=group, mailbox=mailbox, data=data, threads=threads),
+        functools.partial(
+            serve,
+            group=group,
+            mailbox=mailbox,
+            data=data,
+            threads=threads,
+            parallel=resources.parallel,
+        ),
         scaling_config=ScalingConfig(
             num_workers=resources.workers, use_gpu=gpu, resources_per_worker=each
         ),
-        torch_config=TorchConfig(backend=backend, timeout_s=TIMEOUT_SECONDS),
+        torch_config=TorchConfig(backend=backend, timeout_s=SUM_SECONDS[resources.parallel]),
         run_config=RunConfig(
             name=group,
             storage_path=str(folder),

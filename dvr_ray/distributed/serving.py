@@ -14,12 +14,13 @@ from dvr_ray.distributed.collective import LostWorkerError, TorchCollective
 from dvr_ray.distributed.mailbox import Task
 from dvr_ray.errors import DivergedError, DvrRayError, RunError
 from dvr_ray.training.run import RunRequest, run
+from dvr_ray.training.sharing import Parallel
 from dvr_ray.training.stored import Failure
 
 __all__ = ["serve"]
 
 
-def serve(*, group: str, mailbox: Any, data: Any, threads: int) -> None:
+def serve(*, group: str, mailbox: Any, data: Any, threads: int, parallel: Parallel) -> None:
     """Train what a mailbox brings, until it brings no more; the train function of Ray Train.
 
     Parameters
@@ -32,6 +33,8 @@ def serve(*, group: str, mailbox: Any, data: Any, threads: int) -> None:
         Of what all runs train on.
     threads : int
         Threads of this worker.
+    parallel : str
+        What the workers share.
     """
     import ray
     import ray.train.torch
@@ -42,7 +45,7 @@ def serve(*, group: str, mailbox: Any, data: Any, threads: int) -> None:
     turn = 0
     while (task := ray.get(mailbox.take.remote(group, turn))) is not None:
         teller = _Teller(mailbox, task.number, collective.rank == 0)
-        _serve_one(_request(task, held), teller, collective, device)
+        _serve_one(_request(task, held), teller, collective, device, parallel)
         turn += 1
 
 
@@ -78,12 +81,16 @@ def _request(task: Task, data: TrialData) -> RunRequest:
 
 
 def _serve_one(
-    request: RunRequest, teller: _Teller, collective: TorchCollective, device: torch.device
+    request: RunRequest,
+    teller: _Teller,
+    collective: TorchCollective,
+    device: torch.device,
+    parallel: Parallel,
 ) -> None:
     """Train one run; returns if all workers know how it ended, and so stay in step."""
     error: DvrRayError | None = None
     try:
-        run(request, teller, collective, device)
+        run(request, teller, collective, device, parallel)
     except _StoppedError:
         pass
     except DivergedError as found:

@@ -57,9 +57,7 @@ class Parts:
     @property
     def replicas(self) -> int:
         """Number K of backbones that explore side by side in a horizon."""
-        if self.negatives.learns:
-            return self.weighting.parts.config.adapter.masks
-        return self.weighting.replicas
+        return self.weighting.parts.config.adapter.masks if self.learns else 1
 
 
 def check(config: RunConfig, place: str = "run") -> None:
@@ -152,7 +150,7 @@ def build(
     data : TrialData
         What it may see.
     collective : Collective
-        Its group of workers.
+        The workers that share each batch.
     device : torch.device
         Where models live.
     """

@@ -72,6 +72,12 @@ class Evaluator:
         other._reranker = reranker
         return other
 
+    def by(self, collective: Collective) -> Evaluator:
+        """Return an evaluator whose users are split over other workers."""
+        other = copy.copy(self)
+        other.collective = collective
+        return other
+
     def values(
         self, backbone: Backbone, metrics: Mapping[str, Sequence[str]]
     ) -> dict[str, dict[str, float]]:

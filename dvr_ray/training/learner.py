@@ -7,7 +7,7 @@ of a row, ``softplus(s_uj - s_ui)`` for one negative.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -232,6 +232,23 @@ class Learner:
         self.backbone.load_state_dict(under("weights", state))
         self.optimiser.load_tensors(under("optimiser", state))
 
-    def merge(self, replicas: list[Learner]) -> None:
-        """Become the average of replicas, weights and moments alike."""
-        self.load_tensors(mean_tensors(replica.tensors() for replica in replicas))
+    def merge(self, replicas: Iterable[Learner], count: int, workers: Collective) -> None:
+        """Become the average of replicas, weights and moments alike.
+
+        Parameters
+        ----------
+        replicas : iterable of Learner
+            This worker's.
+        count : int
+            Number of replicas of all workers.
+        workers : Collective
+            Have shares of them; all become the same average.
+        """
+        states = (replica.tensors() for replica in replicas)
+        self.load_tensors(mean_tensors(self.tensors(), states, count, workers))
+
+    def hand_over(self, workers: Collective, *, own: bool) -> None:
+        """Become what it is on the one worker that trained it, whose ``own`` is true."""
+        if workers.size > 1:
+            states = [self.tensors()] if own else []
+            self.load_tensors(mean_tensors(self.tensors(), states, 1, workers))

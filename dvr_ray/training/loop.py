@@ -40,6 +40,7 @@ from dvr_ray.training.replicas import Replicas
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.selecting import ModelSelection
+from dvr_ray.training.sharing import Parallel, Sharing
 from dvr_ray.training.watch import Watch
 from dvr_ray.weightings import Horizon
 
@@ -61,6 +62,8 @@ class Trainer:
         Where models live.
     metrics : sequence of str
         Metrics to measure on validation-selection beside ``training.metric``.
+    parallel : str
+        What the workers share: batches or masks.
     """
 
     def __init__(
@@ -70,12 +73,14 @@ class Trainer:
         collective: Collective,
         device: torch.device,
         metrics: tuple[str, ...] = (),
+        parallel: Parallel = "batches",
     ) -> None:
         self.config, self.data = config, data
         self._collective, self._device = collective, device
-        self._parts: Parts = build(config, data, collective, device)
+        sharing = Sharing.of(config, collective, parallel)
+        self._parts: Parts = build(config, data, sharing.batches, device)
         self.weighting = self._parts.weighting
-        self._replicas = Replicas(config.adapter, self._parts, len(data.train), collective)
+        self._replicas = Replicas(config, self._parts, len(data.train), sharing)
         self._record = LossRecord(len(data.train), collective)
         self._evaluator = Evaluator(
             [data.train],
@@ -83,7 +88,7 @@ class Trainer:
             collective,
             Catalogue.of(data),
         )
-        self._meter = RewardMeter(config, data, self._evaluator)
+        self._meter = RewardMeter(config, data, self._evaluator, sharing)
         self._planner = Planner(config, data.train, self._parts.negatives, device)
         self._progress = Progress()
         self._notes: list[str] = []
@@ -251,9 +256,10 @@ class Trainer:
             counter = epoch if group.whole else number
             walked = self._planner.walk(batches, counter)
             self._replicas.explore(walked, counter, self._record)
+        self._replicas.hand_over()
         loss = self._record.merge()
-        exploring = self._replicas.exploring
-        rewards = self._meter.measure([replica.backbone for replica in exploring])
+        exploring = {k: replica.backbone for k, replica in self._replicas.exploring.items()}
+        rewards = self._meter.measure(exploring, self._parts.replicas)
         monitors = self.weighting.end(self._horizon(group.batches, number), rewards)
         monitors |= self._parts.negatives.end(rewards)
         self._replicas.merge()

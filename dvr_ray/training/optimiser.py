@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective
@@ -92,7 +92,7 @@ class BackboneOptimiser:
         tables = [*backbone.represent()] if backbone.rowwise else []
         known = {id(table) for table in tables}
         self._rest = [p for p in backbone.parameters() if id(p) not in known]
-        self._dense = torch.optim.Adam(self._rest, lr=lr) if self._rest else None
+        self._dense = _fresh_adam(self._rest, lr) if self._rest else None
         self.by_rows = [RowAdam(table, lr) for table in tables]
 
     @property
@@ -151,16 +151,56 @@ def sum_rows(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     return distinct, sums.index_add_(0, place, values)
 
 
-def mean_tensors(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Average states name by name; counters, which are integers, must agree or take the largest."""
-    gathered = list(states)
-    return {name: _mean([state[name] for state in gathered]) for name in gathered[0]}
+def mean_tensors(
+    like: dict[str, Tensor], states: Iterable[dict[str, Tensor]], count: int, workers: Collective
+) -> dict[str, Tensor]:
+    """Average the states of all workers name by name; of counters take the largest.
+
+    Parameters
+    ----------
+    like : dict of str to Tensor
+        Names and shapes: a worker may have no state.
+    states : iterable of dict of str to Tensor
+        This worker's.
+    count : int
+        Number of states of all workers.
+    workers : Collective
+        Have shares of them.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The same on every worker.
+    """
+    own = list(states)
+    found = {}
+    for name, shape in like.items():
+        tensors = [state[name] for state in own]
+        if shape.is_floating_point() and shape.dim() > 0:
+            total = torch.zeros_like(shape)
+            for tensor in tensors:
+                total += tensor
+            found[name] = workers.sum_(total).div_(count)
+        else:
+            found[name] = _largest(shape, tensors, workers)
+    return found
 
 
-def _mean(tensors: list[Tensor]) -> Tensor:
-    if tensors[0].is_floating_point() and tensors[0].dim() > 0:
-        total = tensors[0].clone()
-        for tensor in tensors[1:]:
-            total += tensor
-        return total / len(tensors)
-    return torch.stack(tensors).amax(0)
+def _largest(like: Tensor, counters: list[Tensor], workers: Collective) -> Tensor:
+    """Largest counter of any worker; none is below 0."""
+    found = like.new_zeros(workers.size, *like.shape)
+    for counter in counters:
+        torch.maximum(found[workers.rank], counter, out=found[workers.rank])
+    return workers.sum_(found).amax(0)
+
+
+def _fresh_adam(parameters: list[nn.Parameter], lr: float) -> torch.optim.Adam:
+    """Adam with its moments from the start: a worker that takes no step has them to receive."""
+    adam = torch.optim.Adam(parameters, lr=lr)
+    for parameter in parameters:
+        adam.state[parameter] = {
+            "step": torch.tensor(0.0),
+            "exp_avg": torch.zeros_like(parameter, requires_grad=False),
+            "exp_avg_sq": torch.zeros_like(parameter, requires_grad=False),
+        }
+    return adam

@@ -1,5 +1,8 @@
 """The backbones of a run: the main one, K replicas that explore for a horizon, and the control.
 
+All of a horizon's models are trained by every worker, each on its share of a batch, or each model
+by one worker that owns it (`dvr_ray.training.sharing`), which holds no replicas but its own.
+
 Usually replicas start from the main backbone, train on K draws of the policy, and are merged into
 it. A sampler that learns explores on the same replicas. Where they don't follow the policy, because
 they start from scratch or their masks are drawn in random directions, they only explore: the main
@@ -13,13 +16,13 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from dvr_ray.collective import Collective
-from dvr_ray.config.schema import AdapterConfig
+from dvr_ray.config.schema import RunConfig
 from dvr_ray.seeding import generator
 from dvr_ray.state import prefixed, under
 from dvr_ray.training.batched import Stack, can_stack
 from dvr_ray.training.build import Parts
 from dvr_ray.training.learner import Batch, Learner, LossRecord
+from dvr_ray.training.sharing import Sharing, goes_apart
 
 __all__ = ["Replicas"]
 
@@ -37,51 +40,54 @@ class Replicas:
 
     Parameters
     ----------
-    config : AdapterConfig
-        Reads exploration and the horizon's start.
+    config : RunConfig
+        Reads seed, exploration and the horizon's start.
     parts : Parts
         Makes learners; its weighting selects and weighs their rows.
     rows : int
         Number n of training rows.
-    collective : Collective
-        The group of workers.
+    sharing : Sharing
+        Who trains which of them.
+
+    Attributes
+    ----------
+    exploring : dict of int to Learner
+        This worker's replicas by the number of their mask.
     """
 
-    def __init__(
-        self, config: AdapterConfig, parts: Parts, rows: int, collective: Collective
-    ) -> None:
-        self._scratch = config.horizon.start == "scratch"
-        unlike = parts.weighting.learns and config.directional
-        self._apart = (parts.learns and self._scratch) or unlike
-        self._parts, self._rows, self._collective = parts, rows, collective
-        self._kept: list[Learner] = []
+    def __init__(self, config: RunConfig, parts: Parts, rows: int, sharing: Sharing) -> None:
+        self._seed, self._scratch = config.seed, config.adapter.horizon.start == "scratch"
+        self._apart = goes_apart(config)
+        self._parts, self._rows, self._sharing = parts, rows, sharing
+        self._kept: dict[int, Learner] = {}
         self._stack: Stack | None = None
         self.main = parts.learner(0)
         self.control: Learner | None = None
-        self.exploring: list[Learner] = [self.main]
+        self.exploring: dict[int, Learner] = {}
 
     def open(self, number: int) -> None:
         """Put K replicas in the state that horizon ``number`` starts from."""
         wanted = self._parts.replicas
+        own = [k for k in range(wanted) if self._sharing.owns(k)]
         if self._scratch:
-            self.exploring = [self._parts.learner(number + 1) for _ in range(wanted)]
+            self.exploring = {k: self._parts.learner(number + 1) for k in own}
         elif wanted == 1 and not self._apart:
-            self.exploring = [self.main]
+            self.exploring = {0: self.main}
         else:
             if not self._kept:
-                self._kept = [self._parts.learner(0) for _ in range(wanted)]
+                self._kept = {k: self._parts.learner(0) for k in own}
             state = self.main.tensors()
-            for replica in self._kept:
+            for replica in self._kept.values():
                 replica.load_tensors(state)
             self.exploring = self._kept
         self._spread_negatives(number)
 
     def _spread_negatives(self, number: int) -> None:
-        negatives, seed = self._parts.negatives, self._parts.weighting.parts.config.seed
+        negatives = self._parts.negatives
         if negatives.learns:
-            numbers = generator(seed, "learned negatives", number)
-            negatives.begin(len(self.exploring), numbers)
-            for k, learner in enumerate(self.exploring):
+            numbers = generator(self._seed, "learned negatives", number)
+            negatives.begin(self._parts.replicas, numbers)
+            for k, learner in self.exploring.items():
                 learner.negatives = negatives.of(k)
 
     def begin_control(self) -> None:
@@ -93,7 +99,9 @@ class Replicas:
     def train(self, batches: Iterable[Batch], record: LossRecord) -> None:
         """Train the main backbone alone for one epoch; a weighting that learns isn't asked."""
         number = None if self._parts.weighting.learns else 0
-        self._walk(batches, [_Trained(self.main, record, number)])
+        own = self._sharing.owns(0)
+        self._walk(batches, [_Trained(self.main, record, number)] if own else [])
+        self.main.hand_over(self._sharing.models, own=own)
 
     def explore(self, batches: Iterable[Batch], counter: int, record: LossRecord) -> None:
         """Train all for one epoch; losses of those that train on the policy's draws count.
@@ -107,26 +115,35 @@ class Replicas:
         record : LossRecord
             Gets the losses.
         """
-        silent = LossRecord(self._rows, self._collective)
-        counted = silent if self._apart else record
-        trained = [_Trained(learner, counted, k) for k, learner in enumerate(self.exploring)]
+        silent = LossRecord(self._rows, self._sharing.batches)
+        counted, replicas = silent if self._apart else record, self._parts.replicas
+        trained = [_Trained(learner, counted, k) for k, learner in self.exploring.items()]
         if self._apart:
             self._parts.weighting.redraw(counter)
-            trained.append(_Trained(self.main, record, len(trained)))
-        if self.control is not None:
+            if self._owns_main:
+                trained.append(_Trained(self.main, record, replicas))
+        if self.control is not None and self._owns_control:
             trained.append(_Trained(self.control, silent, None))
         self._walk(batches, trained)
+
+    def hand_over(self) -> None:
+        """End a horizon's training: main and control become alike on all workers."""
+        if self._apart:
+            self.main.hand_over(self._sharing.models, own=self._owns_main)
+        if self.control is not None:
+            self.control.hand_over(self._sharing.models, own=self._owns_control)
 
     def merge(self) -> None:
         """End a horizon: average the replicas into the main backbone where they follow the policy.
 
         Replicas from scratch are let go.
         """
-        if not self._apart and self.exploring[0] is not self.main:
-            self.main.merge(self.exploring)
+        if not self._apart and self._parts.replicas > 1:
+            replicas = self.exploring.values()
+            self.main.merge(replicas, self._parts.replicas, self._sharing.models)
         if self._scratch:
             self._stack = None
-        self.exploring = [self.main]
+        self.exploring = {}
 
     def tensors(self) -> dict[str, Tensor]:
         """State between horizons, for a checkpoint."""
@@ -140,7 +157,18 @@ class Replicas:
             self.control = self._parts.learner(0)
             self.control.load_tensors(control)
 
+    @property
+    def _owns_main(self) -> bool:
+        """Where the main backbone goes apart, it is dealt out after the replicas."""
+        return self._sharing.owns(self._parts.replicas)
+
+    @property
+    def _owns_control(self) -> bool:
+        return self._sharing.owns(self._parts.replicas + self._apart)
+
     def _walk(self, batches: Iterable[Batch], trained: list[_Trained]) -> None:
+        if not trained:
+            return
         stack = self._stacked([one.learner for one in trained])
         records = [one.record for one in trained]
         for batch in batches:
@@ -157,7 +185,7 @@ class Replicas:
             return None
         if self._stack is None or self._stack.learners != learners:
             self._stack = None  # its tables go before new ones come
-            self._stack = Stack(learners, self._collective, self._parts.negatives)
+            self._stack = Stack(learners, self._sharing.batches, self._parts.negatives)
         return self._stack
 
     def _selected(self, number: int | None, rows: Tensor) -> Tensor | None:

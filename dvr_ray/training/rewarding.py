@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from dvr_ray.negatives.uniform import Uniform, UniformParams
 from dvr_ray.rewards.mixture import Mixture, RewardPart, parse_reward
 from dvr_ray.seeding import generator, numpy_generator
 from dvr_ray.training.evaluation import Evaluator, mean_per_user
+from dvr_ray.training.sharing import Sharing
 
 __all__ = ["RewardMeter"]
 
@@ -35,7 +36,9 @@ class RewardMeter:
     data : TrialData
         Holds the validation-reward part.
     evaluator : Evaluator
-        Knows the part under the name ``reward``.
+        Knows the part under the name ``reward``; its users are split over the group.
+    sharing : Sharing
+        Who measures which replicas, and on which users.
 
     Attributes
     ----------
@@ -43,8 +46,11 @@ class RewardMeter:
         Of the last horizon: mean over masks of every part of the reward, more is better.
     """
 
-    def __init__(self, config: RunConfig, data: TrialData, evaluator: Evaluator) -> None:
-        self._config, self._evaluator = config, evaluator
+    def __init__(
+        self, config: RunConfig, data: TrialData, evaluator: Evaluator, sharing: Sharing
+    ) -> None:
+        self._config, self._models = config, sharing.models
+        self._common, self._evaluator = evaluator, evaluator.by(sharing.batches)
         self._parts = parse_reward(config.adapter.reward)
         self._mixture = Mixture(self._parts)
         self._metrics = {p.name: p.metric for p in self._parts if p.metric is not None}
@@ -72,19 +78,21 @@ class RewardMeter:
         exposed = [m for m in self._metrics.values() if isinstance(m, ExposureMetric)]
         if not exposed or self._config.adapter.credit != "user+item":
             return None
-        lists = self._lists(common, depth_of(exposed))
+        lists = self._lists(self._common, common, depth_of(exposed))
         # One more than the item, so that zeros of other workers add nothing.
         filled = torch.zeros(lists.catalogue.num_users, lists.items.shape[1], dtype=torch.int64)
         filled[lists.users] = lists.items + 1
-        return self._evaluator.collective.sum_(filled) - 1
+        return self._common.collective.sum_(filled) - 1
 
-    def measure(self, backbones: Sequence[Backbone]) -> Tensor:
+    def measure(self, backbones: Mapping[int, Backbone], masks: int) -> Tensor:
         """Reward of every user under every mask.
 
         Parameters
         ----------
-        backbones : sequence of K Backbone
-            The replicas at the end of the horizon.
+        backbones : mapping of int to Backbone
+            This worker's replicas at the end of the horizon, by the number of their mask.
+        masks : int
+            Number K of masks of all workers.
 
         Returns
         -------
@@ -92,13 +100,19 @@ class RewardMeter:
             NaN where not measured. With own-item credit (K, U + I), users, then items; an item that
             no mask shows has NaN.
         """
-        found = [self._measure(backbone) for backbone in backbones]
-        means = np.mean([values for _, values in found], axis=0)
-        names = [part.name for part in self._parts]
+        known, names = self._evaluator.catalogue, [part.name for part in self._parts]
+        paid = known.num_users
+        if self._config.adapter.credit == "item":
+            paid += known.num_items or 0
+        earned = torch.zeros(masks, len(names), paid, dtype=torch.float64)
+        values = torch.zeros(masks, len(names), dtype=torch.float64)
+        for k, backbone in backbones.items():
+            earned[k], values[k] = self._measure(backbone)
+        self._models.sum_(earned)
+        means = self._models.sum_(values).mean(0)
         self.latest = dict(zip(names, means.tolist(), strict=True))
-        earned = torch.stack([rewards for rewards, _ in found])
         # Of items alone may all be 0; who never earns anything has no say in the scale of a mix.
-        items = earned[:, :, self._evaluator.catalogue.num_users :]
+        items = earned[:, :, known.num_users :]
         items[:, (items == 0).all(0)] = torch.nan
         return self._mixture(earned)
 
@@ -110,14 +124,14 @@ class RewardMeter:
         """Restore what `tensors` gave."""
         self._mixture.load_tensors(state)
 
-    def _measure(self, backbone: Backbone) -> tuple[Tensor, list[float]]:
-        """Rewards (P, U) or (P, U + I) of one replica, and the value of every part."""
+    def _measure(self, backbone: Backbone) -> tuple[Tensor, Tensor]:
+        """Rewards (P, U) or (P, U + I) of one replica, and the value of every part, (P,)."""
         metrics, evaluator = self._metrics, self._evaluator
         table = evaluator.item_table(backbone) if wants_embeddings(metrics.values()) else None
         tally = Tally(metrics, Lists.none(evaluator.catalogue, table))
         lists = Lists.none(evaluator.catalogue, table)
         if metrics:
-            lists = self._lists(backbone, depth_of(metrics.values()), table)
+            lists = self._lists(evaluator, backbone, depth_of(metrics.values()), table)
             tally.add(lists)
         tally.merge(evaluator.collective)
         rewards, values = [], []
@@ -128,7 +142,7 @@ class RewardMeter:
             rewards.append(part.sign * earned)
             value = tally.value(part.name) if part.metric else mean_per_user(rewards[-1])
             values.append(part.sign * value if part.metric else value)
-        return torch.stack(rewards), values
+        return torch.stack(rewards), torch.tensor(values, dtype=torch.float64)
 
     def _paid(self, part: RewardPart, backbone: Backbone, lists: Lists, tally: Tally) -> Tensor:
         """What each user, or item, earns of one part, in its own direction: (U,) or (I,)."""
@@ -156,8 +170,10 @@ class RewardMeter:
         )
         return torch.cat([nobody, earned] if by_items else [earned, nobody])
 
-    def _lists(self, backbone: Backbone, depth: int, table: Tensor | None = None) -> Lists:
-        return self._evaluator.lists(backbone, "reward", depth, self._users, table)
+    def _lists(
+        self, evaluator: Evaluator, backbone: Backbone, depth: int, table: Tensor | None = None
+    ) -> Lists:
+        return evaluator.lists(backbone, "reward", depth, self._users, table)
 
     @property
     def _measured(self) -> np.ndarray:

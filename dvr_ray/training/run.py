@@ -34,6 +34,7 @@ from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.final_metrics import chance_of_gaps, final_metrics
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Reporter
+from dvr_ray.training.sharing import Parallel
 from dvr_ray.training.stored import FAILURE, drop_after, finished, read_rows
 from dvr_ray.training.tracked import tracked
 from dvr_ray.training.value_table import separation, value_table
@@ -75,6 +76,7 @@ def run(
     reporter: Reporter,
     collective: Collective | None = None,
     device: torch.device | None = None,
+    parallel: Parallel = "batches",
 ) -> dict[str, Any]:
     """Train to the end, or return what was trained before.
 
@@ -88,6 +90,8 @@ def run(
         The group of workers; alone by default.
     device : torch.device, optional
         Where models live; the CPU by default.
+    parallel : str
+        What the workers share: batches or masks. The numbers are the same.
 
     Returns
     -------
@@ -98,7 +102,9 @@ def run(
     with _alone(request.folder, group):
         done = finished(request.folder)
         if done is None:
-            return _train(request, reporter, group, device or torch.device("cpu"))
+            place = device or torch.device("cpu")
+            trainer = Trainer(request.config, request.data, group, place, request.metrics, parallel)
+            return _train(trainer, request, reporter, group)
         tracking = request.tracking if group.rank == 0 else Tracking()
         with tracked(reporter, tracking, request.config, request.folder) as teller:
             _replay(request.folder, done["epoch"], teller)
@@ -128,9 +134,8 @@ def _replay(folder: Path, epoch: int, reporter: Reporter) -> None:
 
 
 def _train(
-    request: RunRequest, reporter: Reporter, group: Collective, device: torch.device
+    trainer: Trainer, request: RunRequest, reporter: Reporter, group: Collective
 ) -> dict[str, Any]:
-    trainer = Trainer(request.config, request.data, group, device, request.metrics)
     folder = request.folder
     epoch = trainer.resume(folder / "checkpoints")
     if group.rank == 0:

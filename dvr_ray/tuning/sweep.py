@@ -24,6 +24,7 @@ from dvr_ray.files import claimed, holds
 from dvr_ray.metrics import Catalogue, parse
 from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check, check_served
+from dvr_ray.training.sharing import check_workers
 from dvr_ray.tuning.final import read_final, retrain_and_test
 from dvr_ray.tuning.manifest import Manifest, space_hash
 from dvr_ray.tuning.records import TrialRecord, mirror_study, pareto, write_trials
@@ -78,7 +79,7 @@ def check_space(space: SearchSpace, place: str) -> None:
     Raises
     ------
     ConfigError
-        As `dvr_ray.training.build.check`.
+        As `dvr_ray.training.build.check` and `dvr_ray.training.sharing.check_workers`.
     """
     if not space.search:
         raise ConfigError(
@@ -87,13 +88,16 @@ def check_space(space: SearchSpace, place: str) -> None:
             "add one, or train this one run with `dvr-ray train`",
         )
     check(space.run, f"{place}: run")
+    check_workers(space.run, space.resources, f"{place}: resources.workers")
     for name in space.tune.objectives:
         parse(name, f"{place}: tune.objective")
     ordered(space, f"{place}: search")
     check_tracking(space.tracking, f"{place}: tracking")
     for name in space.search:
         for values in space.corner_points(name):
-            check(apply(space.run, values), f"{place}: search.{name} at {values[name]}")
+            corner = apply(space.run, values)
+            check(corner, f"{place}: search.{name} at {values[name]}")
+            check_workers(corner, space.resources, f"{place}: resources.workers")
 
 
 def sweep(request: SweepRequest) -> SweepResult:

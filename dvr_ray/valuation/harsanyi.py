@@ -44,11 +44,10 @@ from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.errors import ConfigError
 from dvr_ray.valuation.fields import Fields, pay_fields, sums_over_fields
 from dvr_ray.valuation.gates import gate
+from dvr_ray.valuation.starts import HIGHEST, LOWEST, axes, chosen_children, spread
 
 __all__ = ["HarsanyiValuator", "Valuation", "shared"]
 
-LOWEST, HIGHEST = 0.02, 0.98
-"""Rates of membership over which the thresholds of layer 1 are spread."""
 TIED = 1e-5
 """Gate scores nearer than this, in units of their root mean square, count as tied."""
 
@@ -147,15 +146,15 @@ class HarsanyiValuator(nn.Module):
             return (drawn * sd).to(dtype)
 
         few = min(children, units)
-        asked = _axes(units, gated or encoding_dim, encoding_dim, generator)
+        asked = axes(units, gated or encoding_dim, encoding_dim, generator)
         self.gates = nn.Parameter(asked.to(dtype))
         # Parameters, so that weight decay shrinks them with the gates and moves no membership.
-        self.thresholds = nn.Parameter(_spread(self.gates.detach()))
+        self.thresholds = nn.Parameter(spread(self.gates.detach()))
         # Members score above the average along their gate, so that no unit starts silent.
         self.weights = nn.Parameter(self.gates.detach().clone())
         self.biases = nn.Parameter(torch.zeros(depth, units, dtype=dtype), requires_grad=bias)
         self.heads = nn.Parameter(normal(depth, units, sd=1 / max(units, 1)))
-        chosen = _chosen_children(depth - 1, units, few, generator)
+        chosen = chosen_children(depth - 1, units, few, generator)
         self.child_logits = nn.Parameter(chosen.to(dtype))
         self.child_weights = nn.Parameter(normal(depth - 1, units, units, sd=max(few, 1) ** -0.5))
         start = normal(encoding_dim, sd=0.01 if singletons else 0.0)
@@ -297,32 +296,3 @@ def shared(
     ends = [sums.numel(), 1, sizes.numel(), 1]
     first, alone, rest, total = torch.split(packed, ends)
     return first.view_as(sums), rest.detach().view_as(sizes), alone[0], total.detach()[0]
-
-
-def _axes(units: int, gated: int, width: int, generator: torch.Generator | None) -> Tensor:
-    """Gates (units, width) that each ask for one input, high or low, at random.
-
-    Read along one input, a unit is a step: with thresholds spread, a few of them draw a curve.
-    """
-    gates = torch.zeros(units, width, dtype=torch.float64)
-    place = torch.arange(units)
-    signs = torch.randint(0, 2, (units,), generator=generator).to(gates) * 2 - 1
-    gates[place, place % gated] = signs
-    return gates
-
-
-def _spread(gates: Tensor) -> Tensor:
-    """Thresholds that spread memberships for encodings of mean 0 and variance 1."""
-    rates = torch.linspace(LOWEST, HIGHEST, len(gates), dtype=torch.float64)
-    thresholds: Tensor = gates.norm(dim=1) * -torch.special.ndtri(rates)
-    return thresholds.to(gates)
-
-
-def _chosen_children(
-    layers: int, units: int, children: int, generator: torch.Generator | None
-) -> Tensor:
-    """Logits (layers, H, H): +1 for a few random children of each unit, -1 for all others."""
-    drawn = torch.rand(layers, units, units, generator=generator)
-    logits = torch.full((layers, units, units), -1.0)
-    chosen: Tensor = logits.scatter_(2, drawn.topk(children, dim=2).indices, 1.0)
-    return chosen

@@ -55,6 +55,7 @@ class Dvr(Weighting):
     """Select triplets by the Shapley values of a learned HarsanyiNet."""
 
     Params = DvrParams
+    learns = True
 
     def __init__(self, parts: WeightingParts) -> None:
         super().__init__(parts)
@@ -71,16 +72,6 @@ class Dvr(Weighting):
         self._kept = torch.zeros(config.adapter.masks + 1, rows, dtype=torch.bool)
         self._drawn: _Drawn | None = None
 
-    @property
-    def replicas(self) -> int:
-        """Number K of masks."""
-        return self.parts.config.adapter.masks
-
-    @property
-    def learns(self) -> bool:
-        """Rewards are wanted."""
-        return True
-
     def begin(self, horizon: Horizon) -> None:
         """Value the partition and draw the masks."""
         rows = torch.cat(horizon.batches)
@@ -95,7 +86,8 @@ class Dvr(Weighting):
         odds = self.parts.adapter.probabilities(
             policy, self._directed(inputs), generator(seed, "directions", horizon.number)
         )
-        masks = draw(odds, self.replicas, generator(seed, "policy", horizon.number))
+        wanted = self.parts.config.adapter.masks
+        masks = draw(odds, wanted, generator(seed, "policy", horizon.number))
         self._previous = self._kept[-1].clone()
         self._kept[:-1, rows] = masks
         self._drawn = _Drawn(rows, inputs, values, policy, odds, masks)

@@ -39,7 +39,7 @@ class WeightingParts:
     adapter : MetricAdapter
         Turns rewards into a gradient (`dvr_ray.rewards`).
     collective : Collective
-        The group of workers.
+        The workers that share each batch.
     device : torch.device
         Where models live.
     """
@@ -128,18 +128,11 @@ class Weighting(ABC):
     one_model = False
     """Whether it follows the training of one model, so that K replicas can't share it."""
 
+    learns = False
+    """Whether it wants rewards: then `adapter.masks` replicas explore side by side in a horizon."""
+
     def __init__(self, parts: WeightingParts) -> None:
         self.parts = parts
-
-    @property
-    def replicas(self) -> int:
-        """Number K of backbones that explore side by side in a horizon."""
-        return 1
-
-    @property
-    def learns(self) -> bool:
-        """Whether rewards are wanted at the end of a horizon."""
-        return False
 
     def begin(self, horizon: Horizon) -> None:
         """Prepare a horizon, before any replica trains."""

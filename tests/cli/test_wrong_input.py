@@ -104,6 +104,28 @@ def test_wrong_space(
         ),
         (["tune", "{space}", "--workers", "9999"], ["9999", "CPU", "resources.workers"]),
         (["tune", "{space}", "--workers", "0"], ["--workers", "1"]),
+        (["tune", "{space}", "--parallel", "users"], ["--parallel", "users", "masks"]),
+        (
+            ["tune", "{space}", "--workers", "6", "--parallel", "masks"],
+            ["{space}: resources.workers", "<= 5", "adapter.masks 4", "6", "batches"],
+        ),
+        (
+            [
+                "tune",
+                "{space}",
+                "--workers",
+                "4",
+                "--parallel",
+                "masks",
+                "--set",
+                "search.adapter.masks={{int: [2, 8]}}",
+            ],
+            ["{space}: resources.workers", "<= 3", "adapter.masks 2", "4"],
+        ),
+        (
+            ["train", "{space}", "--workers", "6", "--parallel", "masks"],
+            ["--workers", "<= 5", "adapter.masks 4", "6"],
+        ),
         (["report", "{folder}"], ["neither", "{folder}"]),
         (["data", "describe", "{folder}"], ["{folder}", "train.txt"]),
         (["trian", "{space}"], ["trian", "train"]),
@@ -123,7 +145,7 @@ def test_wrong_request(
     filled = [a.format(space=space, folder=folder) for a in arguments]
     monkeypatch.chdir(space.parent)
     line = _fails(capsys, monkeypatch, *filled)
-    assert all(part.format(folder=folder) in line for part in wanted), line
+    assert all(part.format(space=space, folder=folder) in line for part in wanted), line
 
 
 @pytest.mark.parametrize(

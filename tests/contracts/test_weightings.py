@@ -35,7 +35,7 @@ def epoch(weighting: Weighting, number: int) -> tuple[list[Tensor | None], list[
         weights.append(None if found is None else found.detach().clone())
     if weighting.learns:
         rewards = torch.rand(
-            weighting.replicas, backbone.users.shape[0], dtype=torch.float64,
+            weighting.parts.config.adapter.masks, backbone.users.shape[0], dtype=torch.float64,
             generator=torch.Generator().manual_seed(number),
         )  # fmt: skip
         weighting.end(held, rewards)

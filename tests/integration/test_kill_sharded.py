@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from kills import TRIALS, Family, ended, kill, leftovers, moments, results, start, tune, wait
+import yaml
+from kills import SPACE, TRIALS, Family, ended, kill, leftovers, moments, results, start, tune, wait
 from kills import write_space as space_in
+
+from dvr_ray.training.stored import read_rows
 
 ACTOR, WORKER = "ray::ImplicitFunc", "ray::RayTrainWorker"
 
@@ -95,3 +100,28 @@ def test_interrupted_sweep_leaves_nothing(
     assert not family.survivors() and not leftovers(out)
     ended(start(_command(space, out, "--resume")))
     assert results(out) == found
+
+
+def test_masks_go_on_after_a_killed_worker(tmp_path: Path) -> None:
+    """A run whose masks two workers share, one of them killed, is what one worker trains."""
+    config = {**SPACE["run"], "training": {**SPACE["run"]["training"], "epochs": 200}}
+    config["training"]["patience"] = 200
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    train = [sys.executable, "-m", "dvr_ray", "train", str(tmp_path / "run.yaml"), "--out"]
+    alone, out = tmp_path / "alone", tmp_path / "out"
+    ended(start([*train, str(alone)]))
+    process = start([*train, str(out), "--workers", "2", "--parallel", "masks"])
+    family = Family(process.pid)
+    wait(lambda: [*out.glob("checkpoints/epoch-*")], process)
+    kill(moments("masks").choice(family.named(WORKER)))
+    assert not (out / "result.json").exists()
+    said = ended(process)
+    assert "workers that share masks" in said and not family.survivors()
+    rows = [[_numbers(row) for row in read_rows(folder)] for folder in (out, alone)]
+    assert len(rows[0]) > 20
+    assert np.allclose(rows[0], rows[1], rtol=1e-9, atol=1e-9)
+
+
+def _numbers(row: dict[str, Any]) -> list[float]:
+    reward = row.get("reward", {"ndcg@20": 0.0})
+    return [row["epoch"], row["loss"], *row["selection"].values(), *reward.values()]

@@ -83,9 +83,9 @@ def test_a_reward_for_popular_negatives_raises_their_weight(
     )  # fmt: skip
     trainer = Trainer(config, small_data, OneProcess(), torch.device("cpu"))
 
-    def paid(meter: RewardMeter, backbones: Any) -> Tensor:
+    def paid(meter: RewardMeter, backbones: Any, masks: int) -> Tensor:
         noise = torch.randn(small_data.train.num_users, dtype=torch.float64)
-        negatives = [learner.negatives for learner in trainer._replicas.exploring]
+        negatives = [learner.negatives for learner in trainer._replicas.exploring.values()]
         thetas = [each._theta[:, 1] for each in negatives if isinstance(each, Learned)]
         return torch.stack([theta + noise for theta in thetas])
 

@@ -26,6 +26,7 @@ from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.run import RunRequest, run, test_metrics
+from dvr_ray.training.sharing import Sharing
 
 NAMES = [f"{name}@5" for name in every_name()]
 CPU = torch.device("cpu")
@@ -34,7 +35,7 @@ CPU = torch.device("cpu")
 def _meter(config: RunConfig, data: TrialData) -> RewardMeter:
     parts = {"reward": data.reward, "selection": data.selection}
     evaluator = Evaluator([data.train], parts, OneProcess(), Catalogue.of(data))
-    return RewardMeter(config, data, evaluator)
+    return RewardMeter(config, data, evaluator, Sharing.of(config, OneProcess()))
 
 
 def test_one_run_reports_every_metric(
@@ -70,7 +71,7 @@ def test_every_metric_is_a_reward(
         backbones = [parts.learner(counter).backbone for counter in (0, 1)]
         meter = _meter(config, small_data)
         meter.begin(backbones[0], 0)
-        rewards = meter.measure(backbones)
+        rewards = meter.measure(dict(enumerate(backbones)), len(backbones))
         held = torch.from_numpy(small_data.reward.user_counts > 0)
         assert rewards.shape == (2, 60)
         assert bool(rewards[:, ~held].isnan().all()) and bool(rewards[:, held].isfinite().all())
@@ -125,7 +126,7 @@ def test_own_item_credit_pays_shown_items_and_in_a_mix_users_too(
         check(config)
         meter = _meter(config, small_data)
         assert meter.begin(backbones[0], 0) is None
-        found = meter.measure(backbones)
+        found = meter.measure(dict(enumerate(backbones)), len(backbones))
         assert found.shape == (2, users + small_data.train.num_items)
         evaluator = Evaluator([small_data.train], {}, OneProcess())
         shown = torch.zeros(small_data.train.num_items, dtype=torch.bool)

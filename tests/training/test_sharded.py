@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,11 +17,17 @@ from dvr_ray.backbones import BACKBONES
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
+from dvr_ray.data.interactions import TrialData
 from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.collective import TorchCollective
 from dvr_ray.training import evaluation
+from dvr_ray.training.build import build
+from dvr_ray.training.learner import LossRecord
 from dvr_ray.training.loop import Trainer
+from dvr_ray.training.planning import Planner
+from dvr_ray.training.replicas import Replicas
 from dvr_ray.training.reporter import Silent
+from dvr_ray.training.sharing import Parallel, Sharing
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -59,14 +66,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "by user bpr": {"training.sampling": "user", "method.name": "bpr", "training.epochs": 5},
 }
+MASKS = (
+    # 2 replicas and a control; the first worker trains two of the three.
+    "default",
+    "minmax mix",
+    "own items",
+    "lightgcn valued",
+    # The main model goes apart, and a weighting asks for whole batches.
+    "learned from scratch",
+    "tce",
+)
 VARIANTS |= {
     f"{name} bpr": {"backbone": {"name": name}, "method.name": "bpr", "training.epochs": 5}
     for name in BACKBONES.names()
 }
 
 
-def train_all(collective: Collective | None = None) -> list[dict[str, torch.Tensor]]:
-    """Train every variant; weights, values and probabilities of each.
+def train_all(
+    names: Sequence[str], parallel: Parallel, collective: Collective | None = None
+) -> list[dict[str, torch.Tensor]]:
+    """Train variants; weights, values and probabilities of each.
 
     At least 5 batches an epoch and 10 epochs: 50 steps of the backbone; 25 of plain BPR. The last
     batch of the til-mi run has one row, so one worker's share is empty.
@@ -74,41 +93,142 @@ def train_all(collective: Collective | None = None) -> list[dict[str, torch.Tens
     group = collective or TorchCollective()
     # Small blocks, so that every worker has users to rank for.
     with patch.object(evaluation, "MOST_USERS", 16):
-        return _train_all(group)
+        return [_train(name, parallel, group) for name in names]
 
 
-def _train_all(group: Collective) -> list[dict[str, torch.Tensor]]:
-    found = []
-    for variant in VARIANTS.values():
-        config = apply(RunConfig(), SMALL | {"training.epochs": 14} | variant)
-        trainer = Trainer(config, prepare(config)[0], group, torch.device("cpu"))
-        with tempfile.TemporaryDirectory() as folder:
-            trainer.fit(Path(folder), Silent())
-        state = {k: v.clone() for k, v in trainer._tensors().items() if v.is_floating_point()}
-        if (valued := trainer.value_rows()) is not None:
-            state |= {"values": valued[0], "probabilities": valued[1]}
-        found.append(state)
-    return found
+def _train(name: str, parallel: Parallel, group: Collective) -> dict[str, torch.Tensor]:
+    config = apply(RunConfig(), SMALL | {"training.epochs": 14} | VARIANTS[name])
+    trainer = Trainer(config, prepare(config)[0], group, torch.device("cpu"), parallel=parallel)
+    metrics: list[list[float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        trainer.fit(Path(folder), Silent(), lambda row: metrics.append(_numbers(row)))
+    state = {k: v.clone() for k, v in trainer._tensors().items() if v.is_floating_point()}
+    if (valued := trainer.value_rows()) is not None:
+        state |= {"values": valued[0], "probabilities": valued[1]}
+    return state | {"metrics": torch.tensor(metrics, dtype=torch.float64)}
+
+
+def _numbers(row: dict[str, Any]) -> list[float]:
+    """Loss and metrics of a report; and rewards, which warm-up doesn't have."""
+    return [row["loss"], *row["selection"].values(), sum(row.get("reward", {}).values())]
 
 
 @pytest.fixture(scope="module")
-def alone() -> list[dict[str, torch.Tensor]]:
-    return train_all(OneProcess())
+def alone() -> dict[str, dict[str, torch.Tensor]]:
+    return dict(zip(VARIANTS, train_all([*VARIANTS], "batches", OneProcess()), strict=True))
 
 
 @pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_many_workers_equal_one(workers: int, alone: list[dict[str, torch.Tensor]]) -> None:
+@pytest.mark.parametrize(("parallel", "names"), [("batches", [*VARIANTS]), ("masks", [*MASKS])])
+def test_many_workers_equal_one(
+    workers: int, parallel: Parallel, names: list[str], alone: dict[str, dict[str, torch.Tensor]]
+) -> None:
+    """Four workers that share two masks: some train the control or nothing."""
     valued = [v for v in VARIANTS.values() if {"method", "method.name"}.isdisjoint(v)]
-    assert sum("values" in state for state in alone) == len(valued) > 0
-    for found in run_group(train_all, workers):
-        for variant, expected, state in zip(VARIANTS, alone, found, strict=True):
-            assert expected.keys() == state.keys()
-            for name, tensor in expected.items():
-                # A row that was never drawn has no mean loss.
-                same = torch.allclose(
-                    tensor, state[name], rtol=1e-9, atol=1e-9, equal_nan=name == "losses.mean"
-                )
-                assert same, (variant, name)
+    assert sum("values" in state for state in alone.values()) == len(valued) > 0
+    for found in run_group(train_all, workers, names, parallel):
+        for variant, state in zip(names, found, strict=True):
+            _assert_equal(alone[variant], state, variant)
+
+
+def _assert_equal(
+    expected: dict[str, torch.Tensor], state: dict[str, torch.Tensor], variant: str
+) -> None:
+    assert expected.keys() == state.keys()
+    for name, tensor in expected.items():
+        # A row that was never drawn has no mean loss.
+        same = torch.allclose(
+            tensor, state[name], rtol=1e-9, atol=1e-9, equal_nan=name == "losses.mean"
+        )
+        assert same, (variant, name)
+
+
+class _Silenced:
+    """Worker 1 of 2, whom nobody answers."""
+
+    rank, size = 1, 2
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        raise LookupError
+
+    sum_ = sum
+
+    def gather_rows(
+        self, rows: torch.Tensor, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        raise LookupError
+
+
+def test_workers_that_share_masks_train_their_own_without_the_others(
+    small_run: Callable[..., RunConfig], small_data: TrialData
+) -> None:
+    config = small_run(method__name="bpr", negatives__name="learned", adapter__masks=4)
+
+    def explored(parallel: Parallel) -> Replicas:
+        group = _Silenced()
+        sharing = Sharing.of(config, group, parallel)
+        device = torch.device("cpu")
+        parts = build(config, small_data, sharing.batches, device)
+        replicas = Replicas(config, parts, len(small_data.train), sharing)
+        replicas.open(0)
+        planner = Planner(config, small_data.train, parts.negatives, device)
+        record = LossRecord(len(small_data.train), group)
+        replicas.explore(planner.walk(planner.order(0), 0), 0, record)
+        return replicas
+
+    replicas = explored("masks")
+    assert list(replicas.exploring) == [1, 3]
+    before = replicas.main.backbone.users
+    assert all((replica.backbone.users != before).any() for replica in replicas.exploring.values())
+    with pytest.raises(LookupError):
+        explored("batches")
+
+
+class _Stopping:
+    """Stops a run like a kill would."""
+
+    def __init__(self, rows: int) -> None:
+        self._left = rows
+
+    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
+        self._left -= 1
+        if not self._left:
+            raise KeyboardInterrupt
+
+
+def _begin(folder: Path, group: Collective) -> None:
+    """Train a run as far as its second horizon."""
+    with pytest.raises(KeyboardInterrupt):
+        _trainer(group).fit(folder, _Stopping(4))
+
+
+def _end(folder: Path, group: Collective) -> list[float]:
+    """Go on with a run to its end; its metrics."""
+    trainer = _trainer(group)
+    assert trainer.resume(folder) == 6
+    return [*trainer.fit(folder, Silent()).best_metrics.values()]
+
+
+def _trainer(group: Collective) -> Trainer:
+    parallel: Parallel = "masks" if group.size > 1 else "batches"
+    config = apply(RunConfig(), SMALL | {"adapter.horizon.start": "scratch", "training.epochs": 14})
+    return Trainer(config, prepare(config)[0], group, torch.device("cpu"), parallel=parallel)
+
+
+def begin_and_end(begun: Path, ended: Path) -> list[float]:
+    """Begin a run, and end another one."""
+    _begin(begun, TorchCollective())
+    return _end(ended, TorchCollective())
+
+
+def test_masks_go_on_alone_and_back(tmp_path: Path) -> None:
+    """A run that several workers began is ended by one, and the other way round."""
+    one, several = tmp_path / "one", tmp_path / "several"
+    _begin(one, OneProcess())
+    found = run_group(begin_and_end, 2, several, one)
+    found.append(_end(several, OneProcess()))
+    unbroken = _trainer(OneProcess()).fit(tmp_path / "unbroken", Silent()).best_metrics
+    assert all(numbers == pytest.approx([*unbroken.values()], rel=1e-9) for numbers in found)
 
 
 def best_in_float32(seed: int, collective: Collective | None = None) -> float:
