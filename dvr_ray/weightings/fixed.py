@@ -2,7 +2,9 @@
 
 The same mapping from score to probability as DVR's, the same redrawing of masks, nothing learned:
 row i is kept with probability ``sigmoid(sharpness z_i + offset)``, z the standardised score. With
-``planted`` the rows that were planted are dropped: an oracle, which shows what could be won.
+``planted`` the rows that were planted are dropped: an oracle, which shows what could be won; with
+``supervised`` the score is that of a selector which learned the labels of other users' rows: the
+AUC that a valuator of the same inputs is measured against.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from dvr_ray.config.schema import Strict
 from dvr_ray.data.features import loss_features
 from dvr_ray.errors import ConfigError
 from dvr_ray.seeding import generator
+from dvr_ray.weightings.inputs import EncoderInputs
+from dvr_ray.weightings.supervised import supervised_scores
 from dvr_ray.weightings.weighting import WEIGHTINGS, Horizon, Weighting, WeightingParts
 
 __all__ = ["FixedScore"]
@@ -27,10 +31,11 @@ BOUNDS = (0.05, 0.95)
 class FixedScoreParams(Strict):
     """Fields of ``method: {name: fixed-score, ...}``."""
 
-    score: Literal["features", "loss", "planted"] = Field(
+    score: Literal["features", "loss", "planted", "supervised"] = Field(
         "features",
         description="features: the plain mean of agreement, neighbourhood and minus mean loss; "
-        "loss: minus mean loss; planted: drop what was planted, an oracle.",
+        "loss: minus mean loss; planted: drop what was planted, an oracle; supervised: log-odds of "
+        "being real by a selector that learned the labels of other users' rows, a ceiling.",
     )
     sharpness: float = Field(4.0, gt=0, le=100, description="Factor on the standardised score.")
     offset: float = Field(1.0, ge=-10, le=10, description="Added to it.")
@@ -43,7 +48,10 @@ class FixedScore(Weighting):
     Raises
     ------
     ConfigError
-        If nothing was planted that could be dropped, or a feature that is averaged isn't there.
+        If nothing was planted that could be dropped or learned, or a feature that is averaged isn't
+        there.
+    DataError
+        If there are too few users to learn from others'.
     """
 
     Params = FixedScoreParams
@@ -53,10 +61,11 @@ class FixedScore(Weighting):
         place = "run: method.score"
         planted = parts.data.planted
         self._planted = torch.zeros(0) if planted is None else torch.from_numpy(planted)
-        if parts.params.score == "planted" and not self._planted.any():
-            raise ConfigError(place, "planted needs planted rows, got none", "set data.noise.kind")
+        score = parts.params.score
+        if score in ("planted", "supervised") and not self._planted.any():
+            raise ConfigError(place, f"{score} needs planted rows, got none", "set data.noise.kind")
         missing = {"agreement", "neighbourhood"} - set(parts.data.features)
-        if parts.params.score == "features" and missing:
+        if score == "features" and missing:
             first = sorted(missing)[0]
             rule = f"features needs the feature {first!r}, got {', '.join(parts.data.features)}"
             raise ConfigError(place, rule, "add it to encoder.features")
@@ -97,8 +106,19 @@ class FixedScore(Weighting):
 
     def _scored(self, horizon: Horizon) -> Tensor:
         data = self.parts.data
+        if self.parts.params.score == "supervised":
+            return self._supervised(horizon)
         losses = loss_features(data.train, horizon.losses.double().cpu().numpy())[:, :1]
         if self.parts.params.score == "loss":
             return torch.from_numpy(losses[:, 0]).double()
         six = [data.features["agreement"], data.features["neighbourhood"], losses]
         return torch.cat([torch.from_numpy(block).double() for block in six], dim=1).mean(1)
+
+    def _supervised(self, horizon: Horizon) -> Tensor:
+        data, config = self.parts.data, self.parts.config
+        encoder = config.encoder
+        inputs = EncoderInputs(data, encoder.features, torch.float32, squares=encoder.squares)
+        inputs.prepare(horizon.losses)
+        every = torch.arange(len(data.train))
+        users = torch.from_numpy(data.train.users)
+        return supervised_scores(inputs(every, horizon), self._planted, users, seed=config.seed)

@@ -11,7 +11,10 @@ from triplets import horizon, make_backbone, make_weighting
 
 from dvr_ray.data.features import loss_features
 from dvr_ray.errors import ConfigError
+from dvr_ray.metrics.auc import roc_auc
 from dvr_ray.weightings.fixed import FixedScore
+from dvr_ray.weightings.inputs import EncoderInputs
+from dvr_ray.weightings.supervised import supervised_scores
 
 
 def _kept(weighting: FixedScore, number: int) -> torch.Tensor:
@@ -58,11 +61,37 @@ def test_planted_drops_what_was_planted_from_the_start() -> None:
     assert torch.equal(_kept(weighting, 0), ~planted)
 
 
-def test_planted_without_planted_rows_is_refused() -> None:
-    parts = make_weighting(FixedScore, score="planted").parts
+def test_supervised_score_sees_the_losses_of_the_warm_up_and_the_labels() -> None:
+    weighting = make_weighting(FixedScore, score="supervised")
+    assert isinstance(weighting, FixedScore)
+    assert _kept(weighting, 1).all()
+    first = horizon(make_backbone(), 2)
+    weighting.begin(first)
+    values = weighting.values(first)
+    assert values is not None
+    parts = weighting.parts
+    inputs = EncoderInputs(parts.data, parts.config.encoder.features, torch.float64)
+    inputs.prepare(first.losses)
+    planted, users = (torch.from_numpy(a) for a in (parts.data.planted, parts.data.train.users))
+    expected = supervised_scores(inputs.static, planted, users, seed=parts.config.seed)
+    assert torch.equal(values[0], expected)
+    # A push attack on a small log: labels of other users tell which items are pushed.
+    assert roc_auc(values[0].numpy(), ~parts.data.planted) > 0.8
+    restored = make_weighting(FixedScore, score="supervised")
+    restored.load_tensors(weighting.tensors())
+    assert torch.equal(_kept(restored, 3), _kept(weighting, 3))
+
+
+@pytest.mark.parametrize("score", ["planted", "supervised"])
+def test_labels_without_planted_rows_are_refused(score: str) -> None:
+    parts = make_weighting(FixedScore, score=score).parts
     data = replace(parts.data, planted=None)
-    with pytest.raises(ConfigError, match=r"set data\.noise\.kind"):
+    with pytest.raises(ConfigError, match=rf"{score} needs .* got none; set data\.noise\.kind"):
         FixedScore(replace(parts, data=data))
+
+
+def test_features_without_the_features_is_refused() -> None:
+    parts = make_weighting(FixedScore, score="features").parts
     features = {"counts": parts.data.features["counts"]}
     params = FixedScore.Params(score="features")
     with pytest.raises(ConfigError, match=r"add it to encoder\.features"):
