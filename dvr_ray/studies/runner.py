@@ -29,7 +29,7 @@ from dvr_ray.training.build import check, check_served
 from dvr_ray.training.checkpoint import write_json
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run, test_metrics
-from dvr_ray.training.stored import Failure
+from dvr_ray.training.stored import Failure, read_rows
 
 __all__ = ["StudyRequest", "StudyResult", "run_study"]
 
@@ -244,6 +244,7 @@ def _work(
         "best_epoch": result["best_epoch"],
         "selection": result["selection"],
         "auc": result.get("auc", {}),
+        "held_out": _held_out(folder),
         "seconds": result["seconds"],
         "data": data.fingerprint,
         "versions": {"dvr_ray": __version__, "torch": torch.__version__},
@@ -252,3 +253,10 @@ def _work(
     if metrics:
         record = record | {"test": test_metrics(config, data, test, folder, metrics)}
     return record
+
+
+def _held_out(folder: Path) -> dict[str, float]:
+    """What the last horizon's values explained of held-out masks and users, where they did."""
+    rows = [row["monitors"] for row in read_rows(folder) if row.get("monitors")]
+    names = ("held_out_correlation", "held_out_without_units")
+    return {name: rows[-1][name] for name in names if rows and name in rows[-1]}

@@ -37,6 +37,7 @@ class Table:
         metrics = {name for record in records.values() for name in record["test"]}
         self._metrics = [m for m in study.metrics if m in metrics]
         self._metrics += sorted(metrics - set(self._metrics))
+        self._held_out = any(record.get("held_out") for record in records.values())
 
     @property
     def columns(self) -> list[str]:
@@ -44,6 +45,8 @@ class Table:
         head = ["", "seeds", *self._metrics]
         if self._study.against is not None:
             head.append(f"{self._study.metrics[0]} against {self._study.against} (p)")
+        if self._held_out:
+            head += ["held-out correlation", "without units"]
         return [*head, "AUC of value", "seconds a run"]
 
     def rows(self) -> list[list[str]]:
@@ -57,6 +60,9 @@ class Table:
             line += [spread([r["test"].get(m) for r in own.values()]) for m in self._metrics]
             if self._study.against is not None:
                 line.append(self._difference(row))
+            if self._held_out:
+                for name in ("held_out_correlation", "held_out_without_units"):
+                    line.append(spread([r.get("held_out", {}).get(name) for r in own.values()]))
             line.append(spread([r["auc"].get("value") for r in own.values()]))
             found.append([*line, f"{np.mean([r['seconds'] for r in own.values()]):.0f}"])
         return found

@@ -34,6 +34,19 @@ def test_rows_show_mean_sd_and_the_paired_test() -> None:
     assert "mean_loss 0.6000" in tables[0].plain_scores()
 
 
+def test_held_out_correlations_have_columns_where_a_run_has_them() -> None:
+    result = _result()
+    told = {"held_out": {"held_out_correlation": 0.04, "held_out_without_units": 0.03}}
+    records = {c: r | told if c.row == "tce" else r for c, r in result.records.items()}
+    table = tables_of(study_of(), StudyResult(records, {}, []))[0]
+    place = table.columns.index("held-out correlation")
+    assert table.columns[place + 1] == "without units"
+    keep, tce = table.rows()
+    assert keep[place : place + 2] == ["-", "-"]
+    assert tce[place : place + 2] == ["0.0400 ± 0.0000", "0.0300 ± 0.0000"]
+    assert "held-out correlation" not in tables_of(study_of(), result)[0].columns
+
+
 def test_seeds_that_only_one_row_has_don_t_count_in_the_difference() -> None:
     result = _result()
     kept = {c: r for c, r in result.records.items() if (c.row, c.seed) != ("keep all", 1)}
