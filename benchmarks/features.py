@@ -94,7 +94,8 @@ def generate(path: Path, rows: int) -> None:
         owner = np.repeat(some, lengths[some].astype(np.int64))
         kind = tastes[owner, rng.integers(0, TASTES, len(owner))]
         shared = rng.random(len(owner)) < SHARED
-        low, high = np.where(shared, 0, bounds[kind]), np.where(shared, bounds[-1], bounds[kind + 1])
+        low = np.where(shared, 0, bounds[kind])
+        high = np.where(shared, bounds[-1], bounds[kind + 1])
         drawn = low + (high - low) * rng.random(len(owner))
         item = np.minimum(np.searchsorted(edges, drawn, side="right") - 1, items - 1)
         keys.append(np.unique(owner * items + item))
@@ -112,15 +113,14 @@ def read(path: Path) -> Interactions:
 
 def measure(path: Path, checks: Path) -> None:
     """Make features and inputs of a stored log; print what it took. In its own process."""
+    clock = Clock()
     log = read(path)
-    show("the log", time.perf_counter())
     context = FeatureContext(log, exact_rows=0)
-    started = began = time.perf_counter()
+    clock.show("reading the log")
     features: dict[str, np.ndarray] = {}
     for family in FAMILIES:
         features |= static_features(context, [family])
-        show(family, began)
-        began = time.perf_counter()
+        clock.show(family)
     cosines = context.cosines
     drawn = _rows_of_some(log)[1]
     columns = np.stack([
@@ -129,16 +129,31 @@ def measure(path: Path, checks: Path) -> None:
     ])  # fmt: skip
     np.save(checks, columns)
     del context, cosines
-    began = time.perf_counter()
     inputs = EncoderInputs(_trial(log, features), (*FAMILIES, "loss"), torch.float32)
     inputs.prepare(torch.rand(len(log)))
-    show("inputs with losses", began)
-    show(f"all, {inputs.static.shape[1]} columns", started)
+    clock.show("inputs with losses")
+    clock.total(f"all, {inputs.static.shape[1]} columns")
 
 
-def show(what: str, began: float) -> None:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"| {what} | {time.perf_counter() - began:.1f} s | {peak:.2f} GiB |", flush=True)
+class Clock:
+    """Prints seconds, seconds of all processors, and the process's peak memory."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.perf_counter(), time.process_time()
+
+    def show(self, what: str) -> None:
+        """Print what was taken since the last line."""
+        self._line(what, self._last)
+        self._last = time.perf_counter(), time.process_time()
+
+    def total(self, what: str) -> None:
+        """Print what was taken in all."""
+        self._line(what, self._started)
+
+    def _line(self, what: str, since: tuple[float, float]) -> None:
+        seconds, busy = time.perf_counter() - since[0], time.process_time() - since[1]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(f"| {what} | {seconds:.1f} s | {busy:.1f} s | {peak:.2f} GiB |", flush=True)
 
 
 def _trial(log: Interactions, features: dict[str, np.ndarray]) -> TrialData:
@@ -202,7 +217,7 @@ def at_size(rows: int) -> None:
         for task, arguments in ((generate, (path, rows)), (measure, (path, checks))):
             if task is measure:
                 describe(read(path))
-                print("| what | time | peak memory so far |\n|---|---|---|", flush=True)
+                print("| what | time | of all processors | peak memory so far |\n|---|---|---|---|")
             process = processes.Process(target=task, args=arguments)
             process.start()
             process.join()

@@ -4,9 +4,10 @@ Score of user u for item j: ``s(u, j) = sum over i' in u's list of cos(j, i')``.
 of a row (u, i) is ranked among the scores of the items that u doesn't have, and among the scores
 that users without i have for i; those are scores of the whole log, with (u, i) in it.
 
-Up to a million rows exact over all users and items: the scores of a block of users are one sparse product, whose rows
-are sorted once to look up the few left-out scores. Gowalla (29,858 x 40,981) takes about one
-minute of one core, once per data set, and .6 GB, most of it the item-item cosines.
+Up to a million rows this is exact over all users and items (beyond, see `percentiles`): the scores
+of a block of users are one sparse product, whose rows are sorted once to look up the few left-out
+scores. Gowalla (29,858 x 40,981) takes about one minute of one core, once per data set, and .6 GB,
+most of it the item-item cosines.
 """
 
 from __future__ import annotations

@@ -142,7 +142,8 @@ class _Ranking:
         stop = np.where(top, total, self._middles[owner, np.minimum(below, last)])
         # Above the largest, what is left shrinks as the score grows.
         gap = np.where(top, np.maximum(wanted, 1e-30), np.where(top, 1, above) - low)
-        return start + (stop - start) * np.clip((wanted - low) / np.maximum(gap, 1e-30), 0, 1)
+        share = np.clip((wanted - low) / np.maximum(gap, 1e-30), 0, 1)
+        return np.asarray(start + (stop - start) * share)
 
     def _count(self, owner: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """How many of the owner's sorted scores are smaller, by bisection of all at once."""

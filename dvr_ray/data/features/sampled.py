@@ -1,9 +1,10 @@
 """Cosines within lists for logs too large for `pairs`: exact counts, sampled lists.
 
-A row (u, i) is compared with at most ``most`` of u's other items: each list is shuffled once, and a
-row takes those that follow it, round the end. Every item of a list is thus taken equally often, and
-lists of up to ``most + 1`` items are compared whole, which is exact. Sums are scaled up; the mean of
-the largest five becomes that of the largest ``5 x taken / others``, at least of the largest one.
+A row (u, i) is compared with at most ``most`` of u's other items: each list is shuffled once, and
+a row takes those that follow it, round the end. Every item of a list is thus taken equally often,
+and lists of up to ``most + 1`` items are compared whole, which is exact. Sums are scaled up; the
+mean of the largest five becomes that of the largest ``5 x taken / others``, at least of the largest
+one.
 
 Users need no comparison of users. With n_v the length of v's list and ``W = A' diag(n_v ** -.5) A``
 (A the 0/1 matrix of users and items), the sum over i's other users v of
@@ -122,7 +123,8 @@ def _weighted(log: Interactions) -> sp.csr_matrix:
 
 def _root(counts: np.ndarray) -> np.ndarray:
     """Return 1 / sqrt(n), with n at least 1, in float32."""
-    return (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
+    roots: np.ndarray = (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
+    return roots
 
 
 def _blocks(log: Interactions, entries: int) -> Iterator[np.ndarray]:
@@ -190,7 +192,8 @@ def _top_mean(values: np.ndarray, number: np.ndarray) -> np.ndarray:
     top = np.sort(np.partition(values, first, axis=1)[:, first:], axis=1)[:, ::-1]
     number = np.maximum(number, 1)[:, None]
     shares = np.clip(number - np.arange(top.shape[1]), 0, 1)
-    return (top * shares).sum(1) / number[:, 0]
+    means: np.ndarray = (top * shares).sum(1) / number[:, 0]
+    return means
 
 
 def _finished(log: Interactions, found: np.ndarray, share: np.ndarray) -> Cosines:

@@ -75,7 +75,7 @@ def test_a_giant_user_and_a_giant_item_are_exact_too() -> None:
 def test_sampled_sums_keep_their_scale(log: Interactions, most: int) -> None:
     """Every item of a list is taken as often as any other, so means over a list are unbiased."""
     found, wanted = sampled_cosines(log, most=most), exact(log).cosines
-    # A row's standard error is sd / sqrt(most) at most; over n rows, in blocks of a user's, far less.
+    # A row's standard error is at most sd / sqrt(most); over 600 lists it is far less.
     for name in ("item_sum", "item_mean", "user_mean"):
         ratio = getattr(found, name).mean() / getattr(wanted, name).mean()
         assert abs(ratio - 1) < 0.01, name
