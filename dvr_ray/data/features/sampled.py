@@ -50,6 +50,12 @@ def sampled_cosines(
     block_entries : int
         Entries of a block, which bounds memory.
     """
+    # What the sums need is let go before they are divided.
+    return _divided(log, *_sums(log, most, block_entries))
+
+
+def _sums(log: Interactions, most: int, block_entries: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of every row, (3, n) as `_compared` has them, and the items' largest shares, (I,)."""
     lists = _Lists.shuffled(log, most)
     by_item, right = incidence(log).T.tocsr(), _weighted(log)
     found = np.zeros((3, len(log)), dtype=np.float32)
@@ -60,7 +66,7 @@ def sampled_cosines(
         slots, rows = _members(lists, ids)
         for piece in _pieces(lists.taken[log.users[rows]]):
             found[:, rows[piece]] = _compared(lists, block, slots[piece], rows[piece])
-    return _finished(log, found, share)
+    return found, share
 
 
 @dataclass(frozen=True)
@@ -196,30 +202,25 @@ def _top_mean(values: np.ndarray, number: np.ndarray) -> np.ndarray:
     return means
 
 
-def _finished(log: Interactions, found: np.ndarray, share: np.ndarray) -> Cosines:
-    """Divide the sums."""
+def _divided(log: Interactions, found: np.ndarray, share: np.ndarray) -> Cosines:
+    """Divide the sums, in place where they are as long as the log."""
     total, top, weighted = found
     users, items = log.users, log.items
     in_list, of_item = _root(log.user_counts), _root(log.item_counts)
-    lengths, counts = log.user_counts[users], log.item_counts[items]
     # co(i, i') is one more than what is left of it without u.
-    all_others = np.bincount(users, of_item[items], log.num_users)[users] - of_item[items]
-    user = np.bincount(users, (total + all_others) * of_item[items], log.num_users)
-    own = np.bincount(items, in_list[users], log.num_items)[items] - in_list[users]
-    item = np.bincount(items, (weighted + own) * in_list[users], log.num_items)
-    rest = _root(counts - 1)
-    total *= rest
-    top *= rest
-    weighted *= _root(lengths - 1) / np.maximum(counts - 1, 1)
-    return Cosines(
-        total,
-        (total / np.maximum(lengths - 1, 1)).astype(np.float32),
-        top,
-        weighted,
-        _pair_mean(user, log.user_counts),
-        _pair_mean(item, log.item_counts),
-        share,
-    )
+    sums = np.bincount(users, of_item[items], log.num_users).astype(np.float32)
+    plain = (total + (sums[users] - of_item[items])) * of_item[items]
+    user = _pair_mean(np.bincount(users, plain, log.num_users), log.user_counts)
+    sums = np.bincount(items, in_list[users], log.num_items).astype(np.float32)
+    plain = (weighted + (sums[items] - in_list[users])) * in_list[users]
+    item = _pair_mean(np.bincount(items, plain, log.num_items), log.item_counts)
+    rest = _root(log.item_counts - 1)
+    total *= rest[items]
+    top *= rest[items]
+    weighted *= _root(log.user_counts - 1)[users]
+    weighted *= (rest * rest)[items]
+    mean = total / np.maximum(log.user_counts - 1, 1).astype(np.float32)[users]
+    return Cosines(total, mean, top, weighted, user, item, share)
 
 
 def _pair_mean(total: np.ndarray, counts: np.ndarray) -> np.ndarray:
