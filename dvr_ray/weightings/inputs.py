@@ -59,16 +59,15 @@ class EncoderInputs:
         losses : Tensor, shape (n,)
             Running mean BPR loss of every training row.
         """
-        names = [name for name in self._names if name not in DYNAMIC]
-        width = sum(len(FEATURES.get(name).columns) for name in names)
+        blocks = [self._column(name, losses) for name in self._names if name not in DYNAMIC]
+        width = sum(block.shape[1] for block in blocks)
         # Filled in place: at 25 million rows every copy takes a gigabyte.
         shape = len(self._data.train), width * (2 if self._squares else 1)
         static = torch.empty(shape, dtype=self._dtype)
         start = 0
-        for name in names:
-            column = torch.from_numpy(self._column(name, losses))
-            static[:, start : start + column.shape[1]] = column
-            start += column.shape[1]
+        for block in blocks:
+            static[:, start : start + block.shape[1]] = torch.from_numpy(block)
+            start += block.shape[1]
         if self._squares:
             static[:, width:] = static[:, :width]
             static[:, width:].square_().sub_(1).div_(2**0.5)

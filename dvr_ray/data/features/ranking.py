@@ -39,8 +39,10 @@ def _normal_quantiles(values: np.ndarray) -> np.ndarray:
     ordered = values[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     sizes = np.diff(starts, append=len(values))
-    # In place: these are as long as the log where nothing ties.
-    quantiles = starts + sizes / 2
+    # In place, and let go of: these are as long as the log where nothing ties.
+    quantiles = sizes / 2
+    quantiles += starts
+    del ordered, starts
     quantiles /= len(values)
     found = np.empty(len(values), dtype=np.float32)
     found[order] = np.repeat(ndtri(quantiles, out=quantiles).astype(np.float32), sizes)
