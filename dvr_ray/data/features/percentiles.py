@@ -33,7 +33,7 @@ def sampled_percentiles(
     samples: int = SAMPLES,
     block_entries: int = BLOCK_ENTRIES,
 ) -> np.ndarray:
-    """Percentiles of every row in its user's ranking and in its item's, shape (n, 2), float32.
+    """Place every row in its user's ranking and in its item's.
 
     Parameters
     ----------
@@ -45,6 +45,11 @@ def sampled_percentiles(
         How many items, and users, are drawn; fewer where the log has very many of them.
     block_entries : int
         Entries of a block, which bounds memory.
+
+    Returns
+    -------
+    ndarray, shape (n, 2), float32
+        Percentiles, 0 to 1; .5 where nothing is ranked.
     """
     samples = min(samples, max(PROFILE_ENTRIES // max(log.num_users, log.num_items), 16))
     by_user = incidence(log)
