@@ -17,5 +17,5 @@ class Agreement(Feature):
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the three columns."""
-        items, users = context.by_item, context.by_user
-        return np.stack([items.left_out_mean, items.left_out_top, users.left_out_mean], axis=1)
+        found = context.cosines
+        return np.stack([found.item_mean, found.item_top, found.user_mean], axis=1)

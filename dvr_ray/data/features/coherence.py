@@ -17,9 +17,6 @@ class Coherence(Feature):
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""
-        train = context.train
-        user = np.bincount(train.users, context.by_item.plain_mean, train.num_users)
-        item = np.bincount(train.items, context.by_user.plain_mean, train.num_items)
-        user = user / np.maximum(train.user_counts, 1)
-        item = item / np.maximum(train.item_counts, 1)
-        return np.stack([user[train.users], item[train.items]], axis=1)
+        train, found = context.train, context.cosines
+        user, item = found.user_coherence[train.users], found.item_coherence[train.items]
+        return np.stack([user, item], axis=1)

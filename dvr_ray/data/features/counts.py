@@ -18,6 +18,6 @@ class Counts(Feature):
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""
         train = context.train
-        user, item = train.user_counts[train.users], train.item_counts[train.items]
-        logs: np.ndarray = np.log(np.stack([user, item], axis=1))
-        return logs
+        sides = (train.user_counts, train.users), (train.item_counts, train.items)
+        # Users and items without rows have no logarithm, and need none.
+        return np.stack([np.log(np.maximum(count, 1))[of] for count, of in sides], axis=1)

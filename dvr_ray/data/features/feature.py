@@ -13,11 +13,16 @@ import numpy as np
 import pandas as pd
 
 from dvr_ray.data.attributes import ATTRIBUTES, category_numbers, group_numbers
+from dvr_ray.data.features.cosines import Cosines
+from dvr_ray.data.features.nearest import nearest_cosines
 from dvr_ray.data.features.pairs import PairStatistics, pair_statistics, transposed
+from dvr_ray.data.features.sampled import sampled_cosines
 from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.registry import Registry
 
-__all__ = ["FEATURES", "Feature", "FeatureContext"]
+__all__ = ["EXACT_ROWS", "FEATURES", "Feature", "FeatureContext"]
+
+EXACT_ROWS = 1_000_000
 
 
 class FeatureContext:
@@ -33,6 +38,8 @@ class FeatureContext:
         Attributes; none by default.
     times : ndarray, shape (n,), optional
         When each row took place, in the source's unit.
+    exact_rows : int
+        Rows up to which cosines and percentiles are exact; beyond, they come from samples.
     """
 
     def __init__(
@@ -43,8 +50,10 @@ class FeatureContext:
         user_table: pd.DataFrame | None = None,
         item_table: pd.DataFrame | None = None,
         times: np.ndarray | None = None,
+        exact_rows: int = EXACT_ROWS,
     ) -> None:
         self.train = train
+        self.exact = len(train) <= exact_rows
         self._losses, self._times = losses, times
         self._users = pd.DataFrame() if user_table is None else user_table
         self._items = pd.DataFrame() if item_table is None else item_table
@@ -91,13 +100,25 @@ class FeatureContext:
         return self._losses
 
     @cached_property
+    def cosines(self) -> Cosines:
+        """Cosines within lists, of items and of users."""
+        if self.exact:
+            return Cosines.exact(self.train, self.by_item, self.by_user)
+        return sampled_cosines(self.train)
+
+    @cached_property
+    def nearest(self) -> np.ndarray:
+        """Largest cosine of each user's list with another's, shape (U,)."""
+        return self.by_user.largest_cosine if self.exact else nearest_cosines(self.train)
+
+    @cached_property
     def by_item(self) -> PairStatistics:
-        """Cosines of a row's item with the other items of its user."""
+        """Exact cosines of a row's item with the other items of its user."""
         return pair_statistics(self.train)
 
     @cached_property
     def by_user(self) -> PairStatistics:
-        """Cosines of a row's user with the other users of its item, in the order of the rows."""
+        """Exact cosines of a row's user with its item's other users, in the order of the rows."""
         order = self.train.item_order
         found = pair_statistics(transposed(self.train))
         back = np.empty(len(order), dtype=np.int64)

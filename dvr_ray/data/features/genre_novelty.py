@@ -6,18 +6,22 @@ item has c. Familiarity is the mean over i's categories of ``(n(u, c) + a q(c)) 
 ``a = 1``, so that a short list says little, and a list of one nothing but how common c is; novelty
 is 1 minus it. A row whose item has no category is in the middle: at the mean of the others.
 
-Time and memory O(e), e the number of pairs of a row and a category of its item, and one count per
-pair of user and category that occurs.
+Time O(e log e), e the number of pairs of a row and a category of its item; memory O(n), as such
+pairs are made for some users at a time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from dvr_ray.data.features.feature import FEATURES, Feature, FeatureContext
+from dvr_ray.data.interactions import Interactions
 
 __all__ = ["GenreNovelty"]
 
+BLOCK_ROWS = 1 << 20
 PRIOR = 1.0
 
 
@@ -31,27 +35,50 @@ class GenreNovelty(Feature):
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the column."""
         train = context.train
-        rows, kinds, number = _entries(context)
-        if not len(rows):
+        offsets, ids, number = context.categories
+        several = np.diff(offsets)
+        if not several[train.items].any():
             return np.zeros((len(train), 1))
-        common = np.bincount(kinds, minlength=number) / len(train)
-        keys = train.users[rows] * number + kinds
-        _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        others = train.user_counts[train.users[rows]] - 1
-        # The row itself has the category: it is one of those counted.
-        familiar = (counts[place] - 1 + PRIOR * common[kinds]) / (others + PRIOR)
-        several = np.bincount(rows, minlength=len(train))
-        total = np.bincount(rows, familiar, len(train))
-        novelty = 1 - total / np.maximum(several, 1)
-        novelty[several == 0] = novelty[several > 0].mean()
+        common = np.bincount(ids, np.repeat(train.item_counts, several), number) / len(train)
+        novelty = np.empty(len(train))
+        for rows in _user_blocks(train, BLOCK_ROWS):
+            novelty[rows] = _novelty(context, rows, common)
+        known = several[train.items] > 0
+        novelty[~known] = novelty[known].mean()
         return novelty[:, None]
 
 
-def _entries(context: FeatureContext) -> tuple[np.ndarray, np.ndarray, int]:
-    """Every pair of a row and a category of its item, and the number of categories."""
-    offsets, ids, number = context.categories
-    starts = offsets[context.train.items]
-    counts = offsets[context.train.items + 1] - starts
+def _user_blocks(train: Interactions, limit: int) -> Iterator[slice]:
+    """Cut the rows into blocks of whole users; more than the limit where one user has more."""
+    start = 0
+    while start < len(train):
+        last = np.searchsorted(train.user_offsets, start + limit, side="right") - 1
+        following = train.user_offsets[train.users[start] + 1]
+        stop = max(int(train.user_offsets[last]), int(following))
+        yield slice(start, stop)
+        start = stop
+
+
+def _novelty(context: FeatureContext, rows: slice, common: np.ndarray) -> np.ndarray:
+    """Novelty of the rows of some users; 1 where the item has no category."""
+    train = context.train
+    users, items = train.users[rows], train.items[rows]
+    entry, kinds = _entries(context, items)
+    _, place, counts = np.unique(
+        users[entry] * len(common) + kinds, return_inverse=True, return_counts=True
+    )
+    others = train.user_counts[users[entry]] - 1
+    # The row itself has the category: it is one of those counted.
+    familiar = (counts[place] - 1 + PRIOR * common[kinds]) / (others + PRIOR)
+    total = np.bincount(entry, familiar, len(items))
+    return np.asarray(1 - total / np.maximum(np.bincount(entry, minlength=len(items)), 1))
+
+
+def _entries(context: FeatureContext, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of a row and a category of its item."""
+    offsets, ids, _ = context.categories
+    starts = offsets[items]
+    counts = offsets[items + 1] - starts
     rows = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rows, ids[starts[rows] + within], number
+    return rows, ids[starts[rows] + within]

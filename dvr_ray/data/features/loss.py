@@ -19,7 +19,9 @@ class Loss(Feature):
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns; a user's only row counts as its own other."""
         train, losses = context.train, context.losses
-        total = np.bincount(train.users, losses, train.num_users)[train.users]
-        count = train.user_counts[train.users]
-        others = np.where(count > 1, (total - losses) / np.maximum(count - 1, 1), losses)
-        return -np.stack([losses, others], axis=1)
+        found = np.stack([losses, losses], axis=1)
+        others = np.bincount(train.users, losses, train.num_users)[train.users] - losses
+        others /= np.maximum(train.user_counts - 1, 1)[train.users]
+        np.copyto(found[:, 1], others, where=(train.user_counts > 1)[train.users])
+        negated: np.ndarray = np.negative(found, out=found)
+        return negated

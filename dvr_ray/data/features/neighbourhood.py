@@ -4,9 +4,10 @@ Score of user u for item j: ``s(u, j) = sum over i' in u's list of cos(j, i')``.
 of a row (u, i) is ranked among the scores of the items that u doesn't have, and among the scores
 that users without i have for i; those are scores of the whole log, with (u, i) in it.
 
-Exact over all users and items: the scores of a block of users are one sparse product, whose rows
-are sorted once to look up the few left-out scores. Gowalla (29,858 x 40,981) takes about one
-minute of one core, once per data set, and .6 GB, most of it the item-item cosines.
+Up to a million rows this is exact over all users and items (beyond, see `percentiles`): the scores
+of a block of users are one sparse product, whose rows are sorted once to look up the few left-out
+scores. Gowalla (29,858 x 40,981) takes about one minute of one core, once per data set, and .6 GB,
+most of it the item-item cosines.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ import torch
 
 from dvr_ray.data.features.feature import FEATURES, Feature, FeatureContext
 from dvr_ray.data.features.pairs import incidence, transposed
+from dvr_ray.data.features.percentiles import SLACK, sampled_percentiles
 from dvr_ray.data.interactions import Interactions
 
 __all__ = ["Neighbourhood", "left_out_percentiles"]
 
 BLOCK_ENTRIES = 1 << 23
-# Sums of cosines in float32 that are equal but for rounding must tie: they differ by less.
-SLACK = 1e-5
 
 
 @FEATURES.add("neighbourhood")
@@ -35,6 +35,8 @@ class Neighbourhood(Feature):
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""
         train = context.train
+        if not context.exact:
+            return sampled_percentiles(train, context.cosines.item_sum)
         cosine = _cosine(train)
         score = context.by_item.left_out_sum
         log = incidence(train)

@@ -18,5 +18,5 @@ class Overlap(Feature):
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""
         train = context.train
-        user = context.by_user.largest_cosine[train.users]
-        return np.stack([user, context.by_item.largest_share[train.items]], axis=1)
+        user = context.nearest[train.users]
+        return np.stack([user, context.cosines.largest_share[train.items]], axis=1)

@@ -25,11 +25,28 @@ def gauss_rank(values: np.ndarray) -> np.ndarray:
     ndarray, shape (n, c), float32
         A constant column becomes 0.
     """
-    from scipy.special import ndtri  # slow to import; plain BPR never asks for ranks
-    from scipy.stats import rankdata
+    ranked = np.empty(values.shape, dtype=np.float32)
+    for column in range(values.shape[1]):
+        ranked[:, column] = _normal_quantiles(values[:, column])
+    return ranked
 
-    ranks = rankdata(values, axis=0)
-    return np.asarray(ndtri((ranks - 0.5) / len(values)), dtype=np.float32)
+
+def _normal_quantiles(values: np.ndarray) -> np.ndarray:
+    """Normal quantiles of the mid-ranks, shape (n,); one quantile per group of ties."""
+    from scipy.special import ndtri  # slow to import; plain BPR never asks for ranks
+
+    order = np.argsort(values)
+    ordered = values[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    sizes = np.diff(starts, append=len(values))
+    # In place, and let go of: these are as long as the log where nothing ties.
+    quantiles = sizes / 2
+    quantiles += starts
+    del ordered, starts
+    quantiles /= len(values)
+    found = np.empty(len(values), dtype=np.float32)
+    found[order] = np.repeat(ndtri(quantiles, out=quantiles).astype(np.float32), sizes)
+    return found
 
 
 def static_features(context: FeatureContext, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -57,4 +74,4 @@ def loss_features(train: Interactions, losses: np.ndarray) -> np.ndarray:
 
 def _ranked(name: str, context: FeatureContext) -> np.ndarray:
     # In float32, so that sums which differ by the order of their terms alone tie.
-    return gauss_rank(FEATURES.get(name)().compute(context).astype(np.float32))
+    return gauss_rank(FEATURES.get(name)().compute(context).astype(np.float32, copy=False))

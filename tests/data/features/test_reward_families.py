@@ -12,7 +12,7 @@ from oracles.reward_features import FEATURES as ORACLES
 from oracles.reward_features import Facts
 
 from dvr_ray.config.schema import DataConfig, EncoderConfig, RunConfig
-from dvr_ray.data.features import FEATURES, FeatureContext, check_features
+from dvr_ray.data.features import FEATURES, FeatureContext, check_features, genre_novelty
 from dvr_ray.data.interactions import Interactions
 from dvr_ray.data.prepare import prepare
 from dvr_ray.errors import DataError
@@ -46,6 +46,14 @@ def test_family_equals_its_definition(name: str, log: Interactions, seed: int) -
 def test_family_equals_its_definition_on_longer_lists(name: str) -> None:
     known = described(random_log(1, users=20, items=16, rows=110), 1)
     np.testing.assert_allclose(computed(name, known), by_definition(name, known), atol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40])
+def test_blocks_of_users_change_nothing(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = described(random_log(1, users=20, items=16, rows=110), 1)
+    whole = computed("genre-novelty", known)
+    monkeypatch.setattr(genre_novelty, "BLOCK_ROWS", rows)
+    np.testing.assert_array_equal(computed("genre-novelty", known), whole)
 
 
 def _three_users() -> Interactions:
