@@ -61,6 +61,11 @@ class Study(Strict):
                 self._check_named(axis, (entry,))
             for axis, used in choice.only.items():
                 self._check_named(axis, used)
+        if self.resources.workers > 1:
+            raise ValueError(
+                f"resources.workers must be 1, a run of a study has one worker, got "
+                f"{self.resources.workers}; raise concurrent instead"
+            )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must differ, got {list(self.seeds)}")
         return self

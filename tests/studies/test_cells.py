@@ -77,6 +77,7 @@ def test_what_was_chosen_is_used_in_its_cells_alone() -> None:
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"against": "nobody"}, "against must name a row"),
+    ({"resources": {"workers": 2}}, "workers must be 1"),
     ({"axes": {"noise": {}}}, "must have an entry"),
     ({"axes": {}}, "at least 1"),
     ({"choose": [{"grid": {"training.l2": [0.1]}, "by": ["nois"]}]}, "names the axis 'nois'"),
