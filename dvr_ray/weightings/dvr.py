@@ -32,6 +32,8 @@ __all__ = ["Dvr"]
 
 BLOCK = 1 << 16
 """Rows whose inputs are multiplied out at once."""
+COLUMNS = 512
+"""Penalties are chosen on so many columns: the time grows with their cube."""
 
 
 class DvrParams(Strict):
@@ -230,7 +232,7 @@ class Dvr(Weighting):
         wanted = self.parts.config.valuator.ridge
         if wanted != "auto":
             return torch.full((2,), wanted), {}
-        found = held_out(self._pulls(), self._net.encoder.size)
+        found = held_out(self._pulls(), min(self._net.encoder.size, COLUMNS))
         monitors = {
             "ridge": list(found.ridge),
             "held_out_correlation": found.correlation,
@@ -247,7 +249,7 @@ class Dvr(Weighting):
         users = torch.from_numpy(data.users)
         for part in torch.split(torch.arange(len(self._drawn.rows)), BLOCK):
             rows = self._drawn.rows[part]
-            design = self._net.design(self._drawn.inputs[part])
+            design = self._net.design(self._drawn.inputs[part])[:, :COLUMNS]
             halves, fisher = self.parts.adapter.evidence(rows)
             yield Pulls(design, halves, fisher, half[users[rows]])
 

@@ -19,6 +19,7 @@ from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import CheckpointError, RunError
 from dvr_ray.training.run import RunRequest, load_backbone, run
 from dvr_ray.training.stored import finished, read_rows
+from dvr_ray.weightings import dvr
 
 Make = Callable[..., RunConfig]
 
@@ -176,6 +177,21 @@ def test_every_report_has_the_monitors(
     assert wanted <= set(monitors)
     assert len(monitors["reward_per_mask"]) == 2 and len(monitors["coverage"]) == 2
     json.dumps(recorder.rows)
+
+
+def test_penalties_are_chosen_on_as_many_columns_as_are_worth_it(
+    small_run: Make, small_data: TrialData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of few columns, inputs come first: units then add nothing to what they explain."""
+    config = small_run(adapter__masks=4)
+    whole = _train(config, small_data, tmp_path / "whole")[0].rows[-1]["monitors"]
+    assert whole["held_out_correlation"] != whole["held_out_without_units"]
+    assert whole["ridge"][0] <= whole["ridge"][1]
+    monkeypatch.setattr(dvr, "COLUMNS", 2)
+    few = _train(config, small_data, tmp_path / "few")[0].rows[-1]["monitors"]
+    assert few["held_out_correlation"] == pytest.approx(few["held_out_without_units"], abs=0.05)
+    fixed = small_run(adapter__masks=4, valuator__ridge=0.5)
+    assert "ridge" not in _train(fixed, small_data, tmp_path / "fixed")[0].rows[-1]["monitors"]
 
 
 def test_infinite_loss_is_a_failure(small_run: Make, small_data: TrialData, tmp_path: Path) -> None:
