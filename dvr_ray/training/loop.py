@@ -95,7 +95,9 @@ class Trainer:
         self._best_valuator: dict[str, Tensor] = {}
         reranked = self._evaluator.reranked(build_reranker(config, self._evaluator.catalogue))
         others = (*metrics, *config.training.report)
-        self._selection = ModelSelection(reranked, config.training.metric, others)
+        self._selection = ModelSelection(
+            reranked, config.training.metric, others, keep_last=config.training.keep == "last"
+        )
 
     @property
     def identity(self) -> dict[str, str]:

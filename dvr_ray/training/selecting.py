@@ -1,4 +1,4 @@
-"""Model selection on validation-selection: the do-no-harm gate, the best epoch, the patience."""
+"""Model selection on validation-selection: the do-no-harm gate, the epoch kept, the patience."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class ModelSelection:
         Decides.
     others : sequence of str
         Measured beside it.
+    keep_last : bool
+        Whether the last report's model is kept, whatever the metric says of it.
 
     Attributes
     ----------
@@ -35,8 +37,15 @@ class ModelSelection:
         1 where more of the metric is better, else -1.
     """
 
-    def __init__(self, evaluator: Evaluator, metric: str, others: tuple[str, ...]) -> None:
-        self._evaluator = evaluator
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        metric: str,
+        others: tuple[str, ...],
+        *,
+        keep_last: bool = False,
+    ) -> None:
+        self._evaluator, self._keep_last = evaluator, keep_last
         self._metric = canonical(metric)
         names = [metric, *others, *ALWAYS]
         self._names = list(dict.fromkeys(canonical(name) for name in names))
@@ -63,7 +72,7 @@ class ModelSelection:
         Returns
         -------
         bool
-            Whether this report is the best so far.
+            Whether this report's model is kept: the best so far, or with ``keep_last`` any.
         """
         selection, adopted = self._measure(main), main
         if control is not None:
@@ -73,7 +82,7 @@ class ModelSelection:
                 selection, adopted, row["adopted"] = keep_all, control, "keep-all"
         row["selection"] = selection
         score = self._oriented(selection)
-        better = progress.best is None or score > progress.best
+        better = self._keep_last or progress.best is None or score > progress.best
         if better:
             progress.best, progress.best_epoch = score, progress.epoch
             progress.best_metrics, progress.stale = selection, 0

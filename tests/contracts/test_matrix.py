@@ -39,6 +39,8 @@ NAMED: dict[str, dict[str, Any]] = {
     "til-ui": {"method": {"name": "til-ui"}},
     "til-mi": {"method": {"name": "til-mi"}},
     "mean loss": {"method": {"name": "fixed-score", "score": "loss"}},
+    "one column": {"method": {"name": "fixed-score", "score": "-counts.1"}},
+    "balanced": {"method": {"name": "balanced"}},
     "dvr": {"method": {"name": "dvr"}},
     "learned-dvr": {"negatives": {"name": "learned"}, "method": {"name": "dvr"}},
 }
