@@ -39,10 +39,10 @@ NAMED: dict[str, dict[str, Any]] = {
     "til-ui": {"method": {"name": "til-ui"}},
     "til-mi": {"method": {"name": "til-mi"}},
     "mean loss": {"method": {"name": "fixed-score", "score": "loss"}},
-    "one column": {"method": {"name": "fixed-score", "score": "-counts.1"}},
-    "balanced": {"method": {"name": "balanced"}},
     "dvr": {"method": {"name": "dvr"}},
     "learned-dvr": {"negatives": {"name": "learned"}, "method": {"name": "dvr"}},
+    "one column": {"method": {"name": "fixed-score", "score": "-counts.1"}},
+    "balanced": {"method": {"name": "balanced"}},
 }
 TRAINED = [name for name in BACKBONES.names() if name != "ease"]
 FULL = list(itertools.product(TRAINED, NAMED))
