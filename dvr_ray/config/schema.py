@@ -179,6 +179,11 @@ class TrainingConfig(Strict):
     )
     patience: int = Field(10, ge=1, description="Reports without a better metric before stopping.")
     metric: str = Field("ndcg@20", description="Metric on validation-selection to stop on.")
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="last: the model after the last epoch, so that no metric is favoured by the "
+        "choice of an epoch; patience isn't read.",
+    )
     report: tuple[str, ...] = Field(
         (), description="More metrics to measure, on validation-selection and on test."
     )

@@ -1,4 +1,4 @@
-"""Refuses metrics that the data can't serve, and says what would bring what they need."""
+"""Refuses metrics and methods that the data can't serve; says what would bring what they need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_needs(needs: Sequence[str], name: str, catalogue: Catalogue, place: st
     Parameters
     ----------
     needs : sequence of str
-        Of a metric or a re-ranker.
+        Of a metric, a method or a re-ranker.
     name : str
         As the user wrote it.
     catalogue : Catalogue
@@ -41,7 +41,7 @@ def check_needs(needs: Sequence[str], name: str, catalogue: Catalogue, place: st
             rule = f"{name} needs the items' {need}, the data have none"
         elif need in catalogue.groups:
             rule = f"{name} needs users of two groups of {need}, the data have fewer"
-            mend = "choose another metric"
+            mend = f"leave {name} out"
         else:
             rule = f"{name} needs the users' {need}, the data have none"
         raise DataError(place, rule, mend)

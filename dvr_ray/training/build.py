@@ -71,7 +71,7 @@ def check(config: RunConfig, place: str = "run") -> None:
     SOURCES.get(config.data.source, f"{place}: data.source")
     _params(BACKBONES, config.backbone, f"{place}: backbone")
     _params(NEGATIVES, config.negatives, f"{place}: negatives")
-    _params(WEIGHTINGS, config.method, f"{place}: method")
+    method = _params(WEIGHTINGS, config.method, f"{place}: method")
     check_pairs(config, place)
     _params(RERANKING, config.rerank, f"{place}: rerank")
     parse(config.training.metric, f"{place}: training.metric")
@@ -81,6 +81,7 @@ def check(config: RunConfig, place: str = "run") -> None:
     for name in config.encoder.features:
         if name not in DYNAMIC:
             FEATURES.get(name, f"{place}: encoder.features")
+    WEIGHTINGS.get(config.method.name).check(method, config, f"{place}: method")
     if config.valuator.units == 0 and not config.valuator.singletons:
         raise ConfigError(
             f"{place}: valuator",
@@ -99,7 +100,7 @@ def check(config: RunConfig, place: str = "run") -> None:
 def check_served(
     config: RunConfig, catalogue: Catalogue, place: str = "run", objectives: Sequence[str] = ()
 ) -> None:
-    """Check that the data have what the metrics and the re-ranking of a checked run read.
+    """Check that the data have what metrics, method and re-ranking of a checked run read.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def check_served(
     Raises
     ------
     DataError
-        Naming the metric, what is missing, and the importer's option that brings it.
+        Naming who reads it, what is missing, and the importer's option that brings it.
     """
     wanted = [("training.metric", config.training.metric)]
     wanted += [("training.report", name) for name in config.training.report]
@@ -126,6 +127,9 @@ def check_served(
         for part in parse_reward(config.adapter.reward):
             if part.metric is not None:
                 check_needs(part.metric.needs, part.name, catalogue, f"{place}: adapter.reward")
+    name = config.method.name
+    needs = WEIGHTINGS.get(name).needs(_params(WEIGHTINGS, config.method, f"{place}: method"))
+    check_needs(needs, name, catalogue, f"{place}: method")
     name = config.rerank.name
     check_needs(RERANKING.get(name).needs, f"re-ranking {name}", catalogue, f"{place}: rerank")
 

@@ -94,8 +94,7 @@ class Trainer:
         self._notes: list[str] = []
         self._best_valuator: dict[str, Tensor] = {}
         reranked = self._evaluator.reranked(build_reranker(config, self._evaluator.catalogue))
-        others = (*metrics, *config.training.report)
-        self._selection = ModelSelection(reranked, config.training.metric, others)
+        self._selection = ModelSelection(reranked, config.training, metrics)
 
     @property
     def identity(self) -> dict[str, str]:

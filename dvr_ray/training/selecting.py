@@ -1,4 +1,4 @@
-"""Model selection on validation-selection: the do-no-harm gate, the best epoch, the patience."""
+"""Model selection on validation-selection: the do-no-harm gate, the epoch kept, the patience."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from dvr_ray.config.schema import TrainingConfig
 from dvr_ray.metrics import parse
 from dvr_ray.registry import canonical
 from dvr_ray.training.checkpoint import Progress
@@ -24,10 +25,11 @@ class ModelSelection:
     ----------
     evaluator : Evaluator
         Knows the part under the name ``selection``.
-    metric : str
-        Decides.
-    others : sequence of str
-        Measured beside it.
+    training : TrainingConfig
+        Says which metric decides, whether the best or the last model is kept, and what is measured
+        beside the metric.
+    others : tuple of str
+        Measured beside it too.
 
     Attributes
     ----------
@@ -35,12 +37,14 @@ class ModelSelection:
         1 where more of the metric is better, else -1.
     """
 
-    def __init__(self, evaluator: Evaluator, metric: str, others: tuple[str, ...]) -> None:
-        self._evaluator = evaluator
-        self._metric = canonical(metric)
-        names = [metric, *others, *ALWAYS]
+    def __init__(
+        self, evaluator: Evaluator, training: TrainingConfig, others: tuple[str, ...] = ()
+    ) -> None:
+        self._evaluator, self._keep = evaluator, training.keep
+        self._metric = canonical(training.metric)
+        names = [training.metric, *others, *training.report, *ALWAYS]
         self._names = list(dict.fromkeys(canonical(name) for name in names))
-        self.sign = 1 if parse(metric).higher_is_better else -1
+        self.sign = 1 if parse(training.metric).higher_is_better else -1
         self.best: dict[str, Tensor] = {}
 
     def judge(
@@ -63,7 +67,7 @@ class ModelSelection:
         Returns
         -------
         bool
-            Whether this report is the best so far.
+            Whether this report's model is kept: the best so far, or where the last is kept any.
         """
         selection, adopted = self._measure(main), main
         if control is not None:
@@ -73,7 +77,7 @@ class ModelSelection:
                 selection, adopted, row["adopted"] = keep_all, control, "keep-all"
         row["selection"] = selection
         score = self._oriented(selection)
-        better = progress.best is None or score > progress.best
+        better = self._keep == "last" or progress.best is None or score > progress.best
         if better:
             progress.best, progress.best_epoch = score, progress.epoch
             progress.best_metrics, progress.stale = selection, 0

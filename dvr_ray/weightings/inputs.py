@@ -17,7 +17,7 @@ from dvr_ray.data.features import FEATURES, loss_features
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.weightings.weighting import Horizon
 
-__all__ = ["DYNAMIC", "EncoderInputs"]
+__all__ = ["DYNAMIC", "EncoderInputs", "family_columns"]
 
 DYNAMIC = ("embeddings", "products")
 
@@ -59,7 +59,8 @@ class EncoderInputs:
         losses : Tensor, shape (n,)
             Running mean BPR loss of every training row.
         """
-        blocks = [self._column(name, losses) for name in self._names if name not in DYNAMIC]
+        names = [name for name in self._names if name not in DYNAMIC]
+        blocks = [family_columns(self._data, name, losses) for name in names]
         width = sum(block.shape[1] for block in blocks)
         # Filled in place: at 25 million rows every copy takes a gigabyte.
         shape = len(self._data.train), width * (2 if self._squares else 1)
@@ -101,10 +102,26 @@ class EncoderInputs:
             blocks[1:] = [_standardised(block.to(self._dtype).cpu()) for block in blocks[1:]]
         return torch.cat(blocks, dim=1) if len(blocks) > 1 else blocks[0]
 
-    def _column(self, name: str, losses: Tensor) -> np.ndarray:
-        if FEATURES.get(name).needs_losses:
-            return loss_features(self._data.train, losses.cpu().double().numpy())
-        return self._data.features[name]
+
+def family_columns(data: TrialData, name: str, losses: Tensor) -> np.ndarray:
+    """Return the columns of a feature family, gauss-ranked.
+
+    Parameters
+    ----------
+    data : TrialData
+        Holds the static families of ``encoder.features``.
+    name : str
+        The family.
+    losses : Tensor, shape (n,)
+        Running mean BPR loss of every training row; read by the family ``loss`` alone.
+
+    Returns
+    -------
+    ndarray, shape (n, c), float32
+    """
+    if FEATURES.get(name).needs_losses:
+        return loss_features(data.train, losses.cpu().double().numpy())
+    return data.features[name]
 
 
 def _standardised(block: Tensor) -> Tensor:

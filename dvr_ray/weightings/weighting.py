@@ -134,6 +134,31 @@ class Weighting(ABC):
     def __init__(self, parts: WeightingParts) -> None:
         self.parts = parts
 
+    @classmethod
+    def check(cls, params: Any, config: RunConfig, place: str) -> None:
+        """Refuse fields that don't fit the rest of a run, before anything is started.
+
+        Parameters
+        ----------
+        params : Params
+            The weighting's own fields.
+        config : RunConfig
+            The whole run.
+        place : str
+            Where ``method`` was written, for messages.
+
+        Raises
+        ------
+        ConfigError
+            With the reason; by default nothing is refused.
+        """
+        return
+
+    @classmethod
+    def needs(cls, params: Any) -> tuple[str, ...]:
+        """What the data must hold for these fields, as `dvr_ray.metrics.Metric.needs`."""
+        return ()
+
     def begin(self, horizon: Horizon) -> None:
         """Prepare a horizon, before any replica trains."""
         return

@@ -66,6 +66,11 @@ EDITS = [
     ("run:", "run:\n  negatives: {name: 'no.such:Class'}", ["negatives", "no.such:Class"]),
     ("run:", "run:\n  encoder: {features: [agreement, los]}", ["encoder.features", "los", "loss"]),
     ("run:", "run:\n  adapter: {reward: ndgc@20}", ["adapter.reward", "ndgc@20"]),
+    (
+        "run:", "run:\n  method: {name: fixed-score, score: -skew.0}",
+        ["small.yaml: run: method.score", "'skew'", "add it to encoder.features"],
+    ),
+    ("run:", "run:\n  method: {name: balanced, by: country}", ["method.by", "gender", "country"]),
     ("run:", "run:\n  adapter: {masks: 1}", ["adapter", "masks"]),
     ("run:", "run:\n  valuator: {units: 0, singletons: false}", ["valuator", "units"]),
     ("run:", "tracking: {tensorbord: true}\nrun:", ["small.yaml:2", "tensorbord", "tensorboard"]),

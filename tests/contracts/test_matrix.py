@@ -41,6 +41,8 @@ NAMED: dict[str, dict[str, Any]] = {
     "mean loss": {"method": {"name": "fixed-score", "score": "loss"}},
     "dvr": {"method": {"name": "dvr"}},
     "learned-dvr": {"negatives": {"name": "learned"}, "method": {"name": "dvr"}},
+    "one column": {"method": {"name": "fixed-score", "score": "-counts.1"}},
+    "balanced": {"method": {"name": "balanced"}},
 }
 TRAINED = [name for name in BACKBONES.names() if name != "ease"]
 FULL = list(itertools.product(TRAINED, NAMED))

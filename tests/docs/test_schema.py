@@ -84,7 +84,7 @@ def test_slips_are_refused(content: dict[str, Any], validator: jsonschema.Draft7
 
 def test_parts_from_outside_are_accepted(validator: jsonschema.Draft7Validator) -> None:
     validator.validate({"method": {"name": "mine.scores:FixedScore", "score": "x"}})
-    validator.validate({"run": {}, "search": {"method.sharpness": {"float": [1, 2]}}})
+    validator.validate({"run": {}, "search": {"method.own_field": {"float": [1, 2]}}})
 
 
 @given(st.integers(-3, 12), st.floats(-1, 2), st.sampled_from(["sigmoid", "centred", "other"]))

@@ -134,6 +134,32 @@ def test_patience_ends_a_run(small_run: Make, small_data: TrialData, tmp_path: P
     assert result["epoch"] == result["best_epoch"] + 2 < 200
 
 
+def test_the_last_epoch_is_kept_where_that_is_asked_for(
+    small_run: Make, small_data: TrialData, tmp_path: Path
+) -> None:
+    """A run that patience ended two epochs after its best, trained anew to the same epoch."""
+    _, best = _train(
+        small_run(method__name="bpr", training__patience=2, training__epochs=200),
+        small_data,
+        tmp_path / "best",
+    )
+    config = small_run(
+        method__name="bpr",
+        training__patience=1,
+        training__epochs=best["epoch"],
+        training__keep="last",
+    )
+    recorder, last = _train(config, small_data, tmp_path / "last")
+    assert last["epoch"] == last["best_epoch"] == best["best_epoch"] + 2
+    assert last["selection"] == recorder.rows[-1]["selection"]
+    assert last["selection"]["ndcg@20"] < best["selection"]["ndcg@20"]
+    stored = load_file(max(tmp_path.glob("last/checkpoints/epoch-*/*.safetensors")))
+    names = [name.removeprefix("best.") for name in stored if name.startswith("best.")]
+    assert names
+    for name in names:
+        assert torch.equal(stored[f"best.{name}"], stored[f"main.weights.{name}"])
+
+
 @pytest.mark.parametrize("backbone", ["bprmf", "lightgcn", "neumf", "mgcf"])
 def test_training_lowers_the_loss(
     backbone: str, small_run: Make, small_data: TrialData, tmp_path: Path
