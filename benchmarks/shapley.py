@@ -63,7 +63,9 @@ def _curve(imbalance: Tensor, contrasts: Tensor) -> Tensor:
     return powers @ (torch.linalg.pinv(powers) @ contrasts)
 
 
-def split_half(draws: Tensor, total: float, numbers: torch.Generator, splits: int = 100) -> float:
+def split_half(
+    draws: Tensor, total: float, numbers: torch.Generator, among: Tensor, splits: int = 100
+) -> float:
     """Mean rank correlation of the values from one half of the draws with those from the other.
 
     Parameters
@@ -75,6 +77,8 @@ def split_half(draws: Tensor, total: float, numbers: torch.Generator, splits: in
         v(all) - v(none).
     numbers : torch.Generator
         Draws the halves.
+    among : Tensor of bool, shape (n,)
+        Players that are correlated.
     splits : int
         Number of random halvings.
     """
@@ -82,7 +86,8 @@ def split_half(draws: Tensor, total: float, numbers: torch.Generator, splits: in
     for _ in range(splits):
         halves = draws[torch.randperm(len(draws), generator=numbers)].tensor_split(2)
         rows = [half.flatten(0, 1) for half in halves]
-        found.append(rank_correlation(*[shapley(r[:, :-1], r[:, -1], total) for r in rows]))
+        pair = [shapley(part[:, :-1], part[:, -1], total)[among] for part in rows]
+        found.append(rank_correlation(*pair))
     return sum(found) / splits
 
 
