@@ -172,7 +172,8 @@ def report(
             rank_correlation(sums, values),
             rank_correlation(sums / sizes, values / sizes),
         ]
-    print(f"\n{name}: {len(sizes)} groups of {sizes.min():.0f} to {sizes.max():.0f} rows")
+    which = "" if among.all() else f", less than {PURE:.0%} planted"
+    print(f"\n{name}{which}: {len(sizes)} groups of {sizes.min():.0f} to {sizes.max():.0f} rows")
     print("\n| score | leave one out | Shapley | mean score, Shapley a row |\n|---|---|---|---|")
     for label, rhos in cells.items():
         print(f"| {label} | " + " | ".join(map(cell_of, rhos)) + " |")
@@ -190,14 +191,14 @@ def reports(
     store: Store,
     asked: argparse.Namespace,
 ) -> None:
-    """Print both groupings' tables, and those of groups without planted rows where many have none."""
+    """Print both groupings' tables, and of groups without planted rows where most have none."""
     for name, rows in groups.items():
         sums = {label: torch.bincount(rows, row, asked.groups) for label, row in score.items()}
         every = torch.ones(asked.groups).bool()
         report(name, sums, every, store, asked)
         real = sums[LABELS] > -PURE * sums["group size"]
         if every.sum() > real.sum() > asked.groups / 2:
-            report(f"{name}, less than {PURE:.0%} planted", sums, real, store, asked)
+            report(name, sums, real, store, asked)
 
 
 def main() -> None:

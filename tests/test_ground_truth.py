@@ -13,7 +13,7 @@ from oracles.harsanyi import shapley as enumerated
 from small_run import SMALL
 from torch import Tensor
 
-from benchmarks.ground_truth import all_work, left_out, shapley_of, verdict
+from benchmarks.ground_truth import LABELS, all_work, left_out, reports, shapley_of, verdict
 from benchmarks.retraining import Retraining, Store, Work, finish
 from benchmarks.shapley import (
     draw_coalitions,
@@ -140,6 +140,22 @@ def test_an_additive_game_has_its_effects_in_both_truths(tmp_path: Path) -> None
     for alone in left_out("users", store, ASKED):
         assert alone.tolist() == pytest.approx(EFFECTS.tolist())
     assert rank_correlation(values, EFFECTS[1:]) > 0.95 and steady > 0.8
+
+
+def test_groups_without_planted_rows_have_a_table_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Group 0 is planted; the score is each group's effect, and so right in both tables."""
+    store, rows = finished(tmp_path / "truth.json"), torch.arange(11).repeat_interleave(2)
+    score = {"DVR": EFFECTS[rows], "group size": torch.ones(22).double()}
+    reports({"users": rows}, score | {LABELS: -(rows == 0).double()}, store, ASKED)
+    found = capsys.readouterr().out.splitlines()
+    assert [line for line in found if line.startswith("users")] == [
+        "users: 11 groups of 2 to 2 rows",
+        "users, less than 5% planted: 10 groups of 2 to 2 rows",
+    ]
+    assert [line[:13] for line in found if line.startswith("| DVR")] == ["| DVR | 1.00 "] * 2
+    assert sum("rho 1.00, goal 0.50: reached" in line for line in found) == 2
 
 
 def test_a_cut_run_goes_on_to_the_same_file(tmp_path: Path) -> None:
