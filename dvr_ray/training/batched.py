@@ -143,7 +143,8 @@ class Stack:
         blocks = zip(*(torch.split(numbers, size) for numbers in triplets[:3]), strict=True)
         found = []
         for users, positives, negatives in blocks:
-            items = self._items.index_select(0, negatives.flatten()).view(*negatives.shape, -1)
+            items = self._items.index_select(0, negatives.flatten())
+            items = items.view(*negatives.shape, self._items.shape[1])
             items.neg_().add_(self._items.index_select(0, positives)[:, None])
             user = self._users.index_select(0, users)
             found.append(items.mul_(user[:, None]).sum(2))

@@ -102,6 +102,24 @@ def test_replica_that_keeps_nothing_neither_moves_nor_counts_a_step(small_data: 
     assert int(learners[2].tensors()["optimiser.rows.0.step"]) == 1
 
 
+def test_batch_that_nobody_keeps_is_skipped(small_data: TrialData) -> None:
+    """As in a last batch of one row that every mask drops."""
+    config = apply(RunConfig(), SMALL)
+    parts = build(config, small_data, OneProcess(), CPU)
+    planner = Planner(config, small_data.train, parts.negatives, CPU)
+    learners = [parts.learner(0) for _ in range(2)]
+    before = [{n: t.clone() for n, t in one.tensors().items()} for one in learners]
+    stack = Stack(learners, OneProcess(), parts.negatives)
+    batch = next(planner.walk([torch.tensor([3])], 0))
+    nobody, record = (
+        torch.zeros(1, dtype=torch.bool),
+        LossRecord(len(small_data.train), OneProcess()),
+    )
+    stack.step(batch, [nobody, nobody], [record, record])
+    for old, learner in zip(before, learners, strict=True):
+        _assert_equal(old, learner.tensors())
+
+
 def test_scores_follow_tables_that_were_moved_into_a_stack(small_data: TrialData) -> None:
     config = apply(RunConfig(), SMALL)
     parts = build(config, small_data, OneProcess(), CPU)
