@@ -2,7 +2,7 @@
 
 Values are read from a running mean of the weights (Polyak and Juditsky, "Acceleration of stochastic
 approximation by averaging", 1992): the reward is so noisy that the last weights turn with every
-horizon (search_spaces/studies/lastfm-noise.yaml), and with them would turn the selection.
+horizon, and with them would turn the selection.
 
 The head reads the worth as ``alpha + beta v(N)``, so that the squared error against the batch's
 loss can't move the zero or the sign of the values; ``mse_head: literal`` compares v(N) itself with
