@@ -98,7 +98,7 @@ EDITS = [
     ("search:", "search:\n  adapter.masks: {int: [4, 8], step: 3}", ["small.yaml:7", "step"]),
     (
         "search:", "search:\n  method.name: {choice: [dvr, bqr]}",
-        ["method.name", "bqr", "known: bpr"],
+        ["method.name", "bqr", "known: balanced, bpr"],
     ),
     ("{int: [1, 4]}", "{int: [1, 4], when: {training.lr: []}}", ["training.lr", "[]"]),
     ("{int: [1, 4]}", "{int: [1, 4], when: {valuator.depth: 1}}", ["circle", "valuator.depth"]),
