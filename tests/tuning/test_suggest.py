@@ -24,7 +24,7 @@ SEARCH = {
     "method.name": {"choice": ["dvr", "none"]},
     "policy.bounds": {"choice": [[0.05, 0.95], [0.1, 0.9]]},
     "valuator.depth": {"int": [1, 7], "step": 3},
-    "valuator.units": {"int": [1, 64], "log": True},
+    "valuator.units": {"int": [1, 128], "log": True},
     "training.lr": {"float": [1e-4, 1e-1], "log": True},
     "training.l2": {"float": [0, 1], "when": {"training.dtype": "float64"}},
     "backbone.dim": {"choice": [16, 32, None]},
@@ -177,7 +177,7 @@ def test_optuna_sees_the_ranges_as_written() -> None:
         "method.name": seen.CategoricalDistribution(("dvr", "none")),
         "policy.bounds": seen.CategoricalDistribution(("[0.05, 0.95]", "[0.1, 0.9]")),
         "valuator.depth": seen.IntDistribution(1, 7, step=3),
-        "valuator.units": seen.IntDistribution(1, 64, log=True),
+        "valuator.units": seen.IntDistribution(1, 128, log=True),
         "training.lr": seen.FloatDistribution(1e-4, 1e-1, log=True),
         "backbone.dim": seen.CategoricalDistribution((16, 32, None)),
     }
