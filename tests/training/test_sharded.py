@@ -118,8 +118,16 @@ def alone() -> dict[str, dict[str, torch.Tensor]]:
     return dict(zip(VARIANTS, train_all([*VARIANTS], "batches", OneProcess()), strict=True))
 
 
-@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("parallel", "names"), [("batches", [*VARIANTS]), ("masks", [*MASKS])])
+@pytest.mark.parametrize(
+    ("workers", "parallel", "names"),
+    [
+        (2, "batches", [*VARIANTS]),
+        (2, "masks", ["own items", "learned from scratch"]),
+        pytest.param(2, "masks", [*MASKS], marks=pytest.mark.slow),
+        pytest.param(4, "batches", [*VARIANTS], marks=pytest.mark.slow),
+        pytest.param(4, "masks", [*MASKS], marks=pytest.mark.slow),
+    ],
+)
 def test_many_workers_equal_one(
     workers: int, parallel: Parallel, names: list[str], alone: dict[str, dict[str, torch.Tensor]]
 ) -> None:
@@ -221,6 +229,7 @@ def begin_and_end(begun: Path, ended: Path) -> list[float]:
     return _end(ended, TorchCollective())
 
 
+@pytest.mark.slow
 def test_masks_go_on_alone_and_back(tmp_path: Path) -> None:
     """A run that several workers began is ended by one, and the other way round."""
     one, several = tmp_path / "one", tmp_path / "several"
