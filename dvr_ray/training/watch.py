@@ -80,7 +80,7 @@ def _limits(monitors: dict[str, Any]) -> dict[str, str]:
         "dead": (
             any(share > 0.9 for share in dead),
             f"{max(dead, default=0):.0%} of a layer's units are dead: "
-            "lower valuator.weight_decay or valuator.depth",
+            "lower valuator.lr or valuator.depth",
         ),
         "worth_error": (
             monitors["worth_error"] > 10 * max(monitors["worth_error_trivial"], 1e-4),

@@ -34,7 +34,7 @@ def _row(loss: float = 1.0, metric: float = 0.1, **monitors: Any) -> dict[str, A
         ("entropy", 0.01, "policy.entropy"),
         ("advantage_variance", 0.0, "adapter.horizon.epochs"),
         ("coverage", [0.5, 0.99], "valuator.children"),
-        ("dead", [0.95, 0.5], "valuator.weight_decay"),
+        ("dead", [0.95, 0.5], "valuator.lr"),
         ("worth_error", 5.0, "adapter.mse_head"),
     ],
 )
