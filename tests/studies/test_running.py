@@ -67,6 +67,7 @@ def test_every_cell_is_checked_before_anything_starts(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_told_and_left_out(tmp_path: Path) -> None:
     rows = {"keep all": {"method": {"name": "bpr"}},
             "by label": {"method": {"name": "fixed-score", "score": "planted"}}}  # fmt: skip
