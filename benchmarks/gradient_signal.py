@@ -26,6 +26,7 @@ from torch import Tensor
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from benchmarks.retraining import trained  # noqa: E402
 from dvr_ray.backbones import Backbone  # noqa: E402
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
@@ -35,16 +36,11 @@ from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.metrics import Catalogue, ExposureMetric, parse  # noqa: E402
 from dvr_ray.metrics.auc import roc_auc  # noqa: E402
 from dvr_ray.rewards.credit import CreditRule, advantages  # noqa: E402
-from dvr_ray.training.batched import Stack  # noqa: E402
-from dvr_ray.training.build import build  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
-from dvr_ray.training.learner import LossRecord  # noqa: E402
-from dvr_ray.training.planning import Planner  # noqa: E402
 from dvr_ray.training.rewarding import RewardMeter  # noqa: E402
 from dvr_ray.training.sharing import Sharing  # noqa: E402
 
 KEEP, RIDGE, PAIRS, AT_ONCE = 0.7, 1.0, 40, 8
-CPU = torch.device("cpu")
 AGREEMENT = ["agreement", "neighbourhood", "overlap", "coherence", "counts"]
 MOVIES = {
     "rewards": ["ndcg@20", "loss", "gini@20", "item-coverage@20", "cc-all@20", "ild-category@20",
@@ -66,19 +62,11 @@ NOISE = {
 }
 
 
-def trained(config: RunConfig, data: TrialData, masks: Tensor, epochs: int) -> list[Backbone]:
+def backbones_of(config: RunConfig, data: TrialData, masks: Tensor, epochs: int) -> list[Backbone]:
     """One backbone per mask, all on the same batches and negatives."""
-    parts = build(config, data, OneProcess(), CPU)
-    record = LossRecord(len(data.train), OneProcess())
     found: list[Backbone] = []
     for some in torch.split(masks, AT_ONCE):
-        learners = [parts.learner(0) for _ in some]
-        stack = Stack(learners, OneProcess(), parts.negatives)
-        planner = Planner(config, data.train, parts.negatives, CPU)
-        for epoch in range(epochs):
-            for batch in planner.walk(planner.order(epoch), epoch):
-                stack.step(batch, [mask[batch.rows] for mask in some], [record] * len(some))
-        found += [learner.backbone for learner in learners]
+        found += [learner.backbone for learner in trained(config, data, some, epochs)]
         print(f"{len(found)} of {len(masks)} masks trained", file=sys.stderr, flush=True)
     return found
 
@@ -148,7 +136,8 @@ def main() -> None:
     draws = torch.Generator().manual_seed(asked.seed)
     masks = torch.rand(asked.masks, len(data.train), generator=draws) < KEEP
     # The last one keeps all: whose lists pay for items goes by it.
-    backbones = trained(config, data, torch.cat([masks, torch.ones_like(masks[:1])]), asked.epochs)
+    every = torch.cat([masks, torch.ones_like(masks[:1])])
+    backbones = backbones_of(config, data, every, asked.epochs)
     columns = [torch.from_numpy(data.features[name]).double() for name in setting["features"]]
     inputs = torch.cat([*columns, torch.ones(len(data.train), 1).double()], 1)
     few, many = 4, asked.masks // 2
@@ -169,8 +158,8 @@ def main() -> None:
             ratios, alike = zip(*(found.measured(k) for k in (few, many)), strict=True)
             auc = "-"
             if data.planted is not None and data.planted.any():
-                every = found.values(found.gradient(np.arange(asked.masks)))
-                auc = f"{roc_auc(every, ~data.planted):.3f}"
+                values = found.values(found.gradient(np.arange(asked.masks)))
+                auc = f"{roc_auc(values, ~data.planted):.3f}"
             numbers = [f"{ratio:.2f}" for ratio in ratios] + [f"{r:.2f}" for r in alike]
             print(f"| {name} | {credit} | " + " | ".join([*numbers, auc]) + " |", flush=True)
     print(f"\n{time.process_time() - started:.0f} CPU s")

@@ -21,7 +21,6 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ from torch import Tensor
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.retraining import METRIC, Retraining, Store, Work, finish  # noqa: E402
+from benchmarks.retraining import Retraining, Store, Work, finish  # noqa: E402
 from benchmarks.shapley import (  # noqa: E402
     draw_coalitions,
     rank_correlation,
@@ -39,28 +38,20 @@ from benchmarks.shapley import (  # noqa: E402
     spearman_brown,
     split_half,
 )
-from dvr_ray.config.load import apply  # noqa: E402
-from dvr_ray.config.schema import RunConfig  # noqa: E402
-from dvr_ray.data.features import loss_features  # noqa: E402
+from dvr_ray.config.load import load_study  # noqa: E402
 from dvr_ray.data.interactions import TrialData  # noqa: E402
 from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.errors import DvrRayError  # noqa: E402
 from dvr_ray.kmeans import kmeans  # noqa: E402
 from dvr_ray.seeding import generator  # noqa: E402
+from dvr_ray.studies.cells import Cell, configured  # noqa: E402
 from dvr_ray.training.reporter import Silent  # noqa: E402
 from dvr_ray.training.run import RunRequest, run  # noqa: E402
+from dvr_ray.weightings.fixed import plain_mean  # noqa: E402
 
 STACKED, LEAST, SHARE, PURE = 8, 0.2, 0.5, 0.05
 LABELS = "minus planted rows (labels)"
-# Of the row DVR in search_spaces/studies/lastfm-attacks.yaml.
-DVR: dict[str, Any] = {
-    "data": {"source": "hetrec", "noise": {"kind": "push", "targets": 20, "users_per_target": 300}},
-    "backbone": {"name": "bprmf", "dim": 64}, "method": {"name": "dvr"}, "valuator.steps": 100,
-    "adapter": {"reward": METRIC, "credit": "user", "masks": 8,
-                "horizon": {"epochs": 20, "start": "scratch"}},
-    "training": {"epochs": 80, "warmup": 20, "batch_size": 2048, "lr": 0.005, "l2": 0.06,
-                 "patience": 8},
-}  # fmt: skip
+STUDY = REPOSITORY / "search_spaces" / "studies" / "lastfm-attacks.yaml"
 
 
 def groupings(data: TrialData, groups: int, seed: int) -> dict[str, Tensor]:
@@ -120,13 +111,12 @@ def shapley_of(
 
 def scores(table: pd.DataFrame, data: TrialData) -> dict[str, Tensor]:
     """Score of every training row by name; larger is meant to be better."""
-    loss = loss_features(data.train, table["mean_loss"].to_numpy())[:, :1]
-    six = [data.features["agreement"], data.features["neighbourhood"], loss]
+    losses = table["mean_loss"].to_numpy()
     planted = np.zeros(len(table)) if data.planted is None else data.planted
     found = {
         "DVR": table["value"].to_numpy(),
-        "minus mean loss": -table["mean_loss"].to_numpy(),
-        "mean of six features": np.concatenate(six, 1).mean(1),
+        "minus mean loss": -losses,
+        "mean of six features": plain_mean(data, torch.from_numpy(losses)).numpy(),
         "group size": np.ones(len(table)),
         LABELS: -planted.astype(float),
     }
@@ -225,8 +215,9 @@ def main() -> None:
 
 def compare(asked: argparse.Namespace) -> None:
     """Retrain what isn't done, and print the tables."""
-    seed = {"seed": asked.seed, "data.seed": asked.seed, "split.seed": asked.seed}
-    config = apply(RunConfig(), DVR | {"data.path": str(asked.data.resolve())} | seed)
+    study = load_study(STUDY)
+    cell = Cell((("data", "Last.FM"), ("noise", "push"), ("method", "DVR")), asked.seed)
+    config = configured(study, cell, {"data.path": str(asked.data.resolve())}, asked.data)
     data, _ = prepare(config)
     settings = {
         "data": data.fingerprint,

@@ -1,4 +1,4 @@
-"""Worths of coalitions of rows by retraining, kept in a file; part of `ground_truth.py`."""
+"""Training on parts of the rows, and worths of coalitions kept in a file; for `ground_truth.py`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,26 @@ from dvr_ray.training.batched import Stack
 from dvr_ray.training.build import build
 from dvr_ray.training.checkpoint import write_json
 from dvr_ray.training.evaluation import Evaluator
-from dvr_ray.training.learner import LossRecord
+from dvr_ray.training.learner import Learner, LossRecord
 from dvr_ray.training.planning import Planner
 
-__all__ = ["METRIC", "Retraining", "Store", "Work", "finish"]
+__all__ = ["METRIC", "Retraining", "Store", "Work", "finish", "trained"]
 
 CPU, METRIC = torch.device("cpu"), "ndcg@20"
 # Of retrainings: larger steps, which bring a model from scratch as far in half the time.
 SHORT = {"method": {"name": "bpr"}, "training.batch_size": 4096, "training.lr": 0.03}
+
+
+def trained(config: RunConfig, data: TrialData, kept: Tensor, epochs: int) -> list[Learner]:
+    """Train fresh learners on rows of their own (K, n), side by side on the same batches."""
+    parts = build(config, data, OneProcess(), CPU)
+    stack = Stack([parts.learner(0) for _ in kept], OneProcess(), parts.negatives)
+    planner = Planner(config, data.train, parts.negatives, CPU)
+    records = [LossRecord(kept.shape[1], OneProcess())] * len(kept)
+    for epoch in range(epochs):
+        for batch in planner.walk(planner.order(epoch), epoch):
+            stack.step(batch, list(kept[:, batch.rows]), records)
+    return stack.learners
 
 
 class Work(NamedTuple):
@@ -50,16 +62,9 @@ class Retraining:
 
     def worths(self, kept: Tensor, seed: int) -> list[float]:
         """Return the metric after training on the kept rows alone, (K, n) to K numbers."""
-        config = apply(self._config, {"seed": seed})
-        parts = build(config, self._data, OneProcess(), CPU)
-        stack = Stack([parts.learner(0) for _ in kept], OneProcess(), parts.negatives)
-        planner = Planner(config, self._data.train, parts.negatives, CPU)
-        records = [LossRecord(kept.shape[1], OneProcess())] * len(kept)
-        for epoch in range(self._epochs):
-            for batch in planner.walk(planner.order(epoch), epoch):
-                stack.step(batch, list(kept[:, batch.rows]), records)
-        wanted = {"reward": [METRIC]}
-        measured = [self._evaluator.values(one.backbone, wanted) for one in stack.learners]
+        config, wanted = apply(self._config, {"seed": seed}), {"reward": [METRIC]}
+        learners = trained(config, self._data, kept, self._epochs)
+        measured = [self._evaluator.values(one.backbone, wanted) for one in learners]
         return [float(found["reward"][METRIC]) for found in measured]
 
 

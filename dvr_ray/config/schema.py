@@ -23,6 +23,7 @@ __all__ = [
     "EncoderConfig",
     "HorizonConfig",
     "NoiseConfig",
+    "Parallel",
     "PolicyConfig",
     "ResourcesConfig",
     "RunConfig",
@@ -239,11 +240,15 @@ class TrackingConfig(Strict):
         return (*(name for name in own if getattr(self, name)), *self.hooks)
 
 
+Parallel = Literal["batches", "masks"]
+"""What the workers of a trial share."""
+
+
 class ResourcesConfig(Strict):
     """What one trial asks of the cluster."""
 
     workers: int = Field(1, ge=1, description="Workers W that share a trial.")
-    parallel: Literal["batches", "masks"] = Field(
+    parallel: Parallel = Field(
         "batches", description="What they share: every batch, or the masks (whose replicas train)."
     )
     cpus_per_worker: float = Field(1, gt=0, description="CPUs per worker.")

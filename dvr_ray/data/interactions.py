@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData"]
+__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData", "entries_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,3 +182,25 @@ class SealedTest:
     """
 
     interactions: Interactions
+
+
+def entries_of(offsets: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """List the entries of some segments of a flat array, segment after segment.
+
+    Parameters
+    ----------
+    offsets : ndarray, shape (s + 1,)
+        Segment k is ``[offsets[k], offsets[k + 1])``.
+    chosen : ndarray, shape (c,)
+        Numbers of segments, which may repeat.
+
+    Returns
+    -------
+    ndarray, ndarray, shape (e,) each
+        The place in ``chosen`` that each entry belongs to, and the entry's place in the array.
+    """
+    starts = offsets[chosen]
+    counts = offsets[chosen + 1] - starts
+    owners = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return owners, starts[owners] + within

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
+from dvr_ray.config.schema import Parallel
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.collective import LostWorkerError, TorchCollective
 from dvr_ray.distributed.mailbox import Task
 from dvr_ray.errors import DivergedError, DvrRayError, RunError
 from dvr_ray.training.run import RunRequest, run
-from dvr_ray.training.sharing import Parallel
 from dvr_ray.training.stored import Failure
 
 __all__ = ["serve"]

@@ -150,11 +150,7 @@ class MetricAdapter:
         size = credit.square().mean().sqrt()
         credit = credit / size if size > 0 else credit
         selected = selected.to(self._numerator)
-        pull = (credit * (selected - probabilities)).mean(0)
         fisher = (probabilities * (1 - probabilities)).mean(0)
-        halves = torch.stack(
-            [self._pull(metric[half], rows, (selected - probabilities)[half]) for half in HALVES]
-        )
         explained = None
         if self.config.directional and self.config.credit == "scalar":
             self._history.add(selected, inputs, advantage.sum(1))
@@ -162,6 +158,10 @@ class MetricAdapter:
             pull = fisher * (inputs @ slope.to(inputs))
             self._seen[rows] = 0  # what the slope says stands for all masks so far
             halves = pull.expand(2, -1)
+        else:
+            moved = selected - probabilities
+            pull = (credit * moved).mean(0)
+            halves = torch.stack([self._pull(metric[h], rows, moved[h]) for h in HALVES])
         self._accumulate(rows, pull, fisher, halves)
         ratio = (self._numerator / self._fisher.clamp_min(1e-12))[self._seen > 0]
         self._scale = max(float(ratio.std(correction=0)), 1e-12)

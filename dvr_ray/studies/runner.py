@@ -31,7 +31,10 @@ from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run, test_metrics
 from dvr_ray.training.stored import Failure, read_rows
 
-__all__ = ["StudyRequest", "StudyResult", "run_study"]
+__all__ = ["HELD_OUT", "StudyRequest", "StudyResult", "run_study"]
+
+HELD_OUT = ("held_out_correlation", "held_out_without_units")
+"""Monitors of a run that its record keeps."""
 
 
 @dataclass(frozen=True)
@@ -258,5 +261,4 @@ def _work(
 def _held_out(folder: Path) -> dict[str, float]:
     """What the last horizon's values explained of held-out masks and users, where they did."""
     rows = [row["monitors"] for row in read_rows(folder) if row.get("monitors")]
-    names = ("held_out_correlation", "held_out_without_units")
-    return {name: rows[-1][name] for name in names if rows and name in rows[-1]}
+    return {name: rows[-1][name] for name in HELD_OUT if rows and name in rows[-1]}

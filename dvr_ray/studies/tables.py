@@ -13,7 +13,7 @@ from scipy import stats
 from dvr_ray.config.study import Study
 from dvr_ray.files import placed
 from dvr_ray.studies.cells import Cell
-from dvr_ray.studies.runner import StudyResult
+from dvr_ray.studies.runner import HELD_OUT, StudyResult
 
 __all__ = ["Table", "tables_of", "write_tables"]
 
@@ -61,7 +61,7 @@ class Table:
             if self._study.against is not None:
                 line.append(self._difference(row))
             if self._held_out:
-                for name in ("held_out_correlation", "held_out_without_units"):
+                for name in HELD_OUT:
                     line.append(spread([r.get("held_out", {}).get(name) for r in own.values()]))
             line.append(spread([r["auc"].get("value") for r in own.values()]))
             found.append([*line, f"{np.mean([r['seconds'] for r in own.values()]):.0f}"])

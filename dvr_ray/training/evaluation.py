@@ -18,7 +18,7 @@ from torch.nn.functional import softplus
 
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective
-from dvr_ray.data.interactions import Interactions
+from dvr_ray.data.interactions import Interactions, entries_of
 from dvr_ray.metrics import Catalogue, Lists, Tally, parse
 from dvr_ray.metrics.tally import depth_of, wants_embeddings
 from dvr_ray.reranking import Reranker
@@ -250,12 +250,8 @@ class Evaluator:
 
     def _positives(self, users: np.ndarray) -> tuple[Tensor, Tensor]:
         """Places of the known positives in the score block of some users."""
-        starts = self._known.user_offsets[users]
-        counts = self._known.user_offsets[users + 1] - starts
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        columns = self._known.items[np.repeat(starts, counts) + within]
-        rows = np.repeat(np.arange(len(users)), counts)
-        return torch.from_numpy(rows), torch.from_numpy(columns)
+        rows, entries = entries_of(self._known.user_offsets, users)
+        return torch.from_numpy(rows), torch.from_numpy(self._known.items[entries])
 
 
 def mean_per_user(values: Tensor) -> float:

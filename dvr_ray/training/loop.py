@@ -25,7 +25,7 @@ from torch import Tensor
 
 from dvr_ray.collective import Collective
 from dvr_ray.config.load import config_hash
-from dvr_ray.config.schema import RunConfig
+from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import CheckpointError, DivergedError
 from dvr_ray.metrics import Catalogue
@@ -40,7 +40,7 @@ from dvr_ray.training.replicas import Replicas
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.selecting import ModelSelection
-from dvr_ray.training.sharing import Parallel, Sharing
+from dvr_ray.training.sharing import Sharing
 from dvr_ray.training.watch import Watch
 from dvr_ray.weightings import Horizon
 

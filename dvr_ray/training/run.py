@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import dump
-from dvr_ray.config.schema import RunConfig
+from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.interactions import Interactions, SealedTest, TrialData
 from dvr_ray.errors import CheckpointError
 from dvr_ray.files import clear_leftovers, placed
@@ -34,7 +34,6 @@ from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.final_metrics import chance_of_gaps, final_metrics
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Reporter
-from dvr_ray.training.sharing import Parallel
 from dvr_ray.training.stored import FAILURE, drop_after, finished, read_rows
 from dvr_ray.training.tracked import tracked
 from dvr_ray.training.value_table import separation, value_table

@@ -13,17 +13,14 @@ shares of the users.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from dvr_ray.collective import Collective, OneProcess
-from dvr_ray.config.schema import ResourcesConfig, RunConfig
+from dvr_ray.config.schema import Parallel, ResourcesConfig, RunConfig
 from dvr_ray.errors import ConfigError
 from dvr_ray.negatives import NEGATIVES
 from dvr_ray.weightings import WEIGHTINGS
 
-__all__ = ["Parallel", "Sharing", "check_workers", "goes_apart", "shared"]
-
-Parallel = Literal["batches", "masks"]
+__all__ = ["Sharing", "check_workers", "goes_apart", "shared"]
 
 
 @dataclass(frozen=True)

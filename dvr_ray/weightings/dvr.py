@@ -42,10 +42,14 @@ class DvrParams(Strict):
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The open horizon: r rows, their (r, c) inputs, values (r,), and K masks with their odds."""
+    """The open horizon: r rows, their (r, c) inputs, values (r,), and K masks with their odds.
+
+    ``directed`` is what directions of masks live in: the inputs themselves, or the net's design.
+    """
 
     rows: Tensor
     inputs: Tensor
+    directed: Tensor
     values: Tensor
     policy: Tensor
     odds: Tensor
@@ -85,14 +89,15 @@ class Dvr(Weighting):
         if self.parts.config.policy.normalisation == "sigmoid":
             policy = self._policy.probabilities(values)
         seed = self.parts.config.seed
+        directed = self._directed(inputs)
         odds = self.parts.adapter.probabilities(
-            policy, self._directed(inputs), generator(seed, "directions", horizon.number)
+            policy, directed, generator(seed, "directions", horizon.number)
         )
         wanted = self.parts.config.adapter.masks
         masks = draw(odds, wanted, generator(seed, "policy", horizon.number))
         self._previous = self._kept[-1].clone()
         self._kept[:-1, rows] = masks
-        self._drawn = _Drawn(rows, inputs, values, policy, odds, masks)
+        self._drawn = _Drawn(rows, inputs, directed, values, policy, odds, masks)
         self.redraw(horizon.number)
 
     def redraw(self, counter: int) -> None:
@@ -110,7 +115,7 @@ class Dvr(Weighting):
         drawn = self._drawn
         assert drawn is not None, "begin() comes first"
         outcome = self.parts.adapter.observe(
-            drawn.rows, drawn.masks, drawn.odds, self._directed(drawn.inputs), rewards
+            drawn.rows, drawn.masks, drawn.odds, drawn.directed, rewards
         )
         targets = torch.stack([horizon.losses[rows].mean() for rows in horizon.batches])
         fit = self._teach(horizon, outcome, targets)

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from dvr_ray.config.schema import RunConfig, Strict
 from dvr_ray.data.features import FEATURES
+from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import ConfigError
 from dvr_ray.seeding import generator
 from dvr_ray.valuation import SelectionPolicy
@@ -33,7 +34,7 @@ from dvr_ray.weightings.inputs import EncoderInputs, family_columns
 from dvr_ray.weightings.supervised import supervised_scores
 from dvr_ray.weightings.weighting import WEIGHTINGS, Horizon, Weighting, WeightingParts
 
-__all__ = ["FixedScore"]
+__all__ = ["FixedScore", "plain_mean"]
 
 COLUMN = re.compile(r"(-?)(.+)\.(\d+)")
 """Direction, family and number of a column."""
@@ -140,9 +141,22 @@ def _column(
     return sign * torch.from_numpy(columns[:, number]).double()
 
 
-def _plain_mean(parts: WeightingParts, horizon: Horizon) -> Tensor:
+def plain_mean(data: TrialData, losses: Tensor) -> Tensor:
+    """Plain mean of agreement, neighbourhood and minus mean loss: six columns.
+
+    Parameters
+    ----------
+    data : TrialData
+        With the features ``agreement`` and ``neighbourhood``.
+    losses : Tensor, shape (n,)
+        Running mean BPR loss of every training row.
+
+    Returns
+    -------
+    Tensor, shape (n,), float64
+    """
     names = ("agreement", "neighbourhood", "loss")
-    six = [family_columns(parts.data, name, horizon.losses) for name in names]
+    six = [family_columns(data, name, losses) for name in names]
     six[2] = six[2][:, :1]
     # Summed without a copy in float64, which at 25 million rows takes a gigabyte.
     sums = [torch.from_numpy(block).sum(1, dtype=torch.float64) for block in six]
@@ -173,7 +187,10 @@ class _Score:
 
 
 SCORES = {
-    "features": _Score(_plain_mean, families=("agreement", "neighbourhood")),
+    "features": _Score(
+        lambda parts, horizon: plain_mean(parts.data, horizon.losses),
+        families=("agreement", "neighbourhood"),
+    ),
     "loss": _Score(partial(_column, family="loss", number=0)),
     "planted": _Score(None, labelled=True),
     "supervised": _Score(_supervised, labelled=True),

@@ -16,7 +16,7 @@ from small_run import SMALL
 from dvr_ray.backbones import BACKBONES
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import apply
-from dvr_ray.config.schema import RunConfig
+from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.collective import TorchCollective
@@ -27,7 +27,7 @@ from dvr_ray.training.loop import Trainer
 from dvr_ray.training.planning import Planner
 from dvr_ray.training.replicas import Replicas
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.sharing import Parallel, Sharing
+from dvr_ray.training.sharing import Sharing
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dvr_ray.data.features.feature import FEATURES, Feature, FeatureContext
-from dvr_ray.data.interactions import Interactions
+from dvr_ray.data.interactions import Interactions, entries_of
 
 __all__ = ["GenreNovelty"]
 
@@ -63,22 +63,15 @@ def _novelty(context: FeatureContext, rows: slice, common: np.ndarray) -> np.nda
     """Novelty of the rows of some users; 1 where the item has no category."""
     train = context.train
     users, items = train.users[rows], train.items[rows]
-    entry, kinds = _entries(context, items)
-    _, place, counts = np.unique(
+    offsets, ids, _ = context.categories
+    # Every pair of a row and a category of its item.
+    entry, place = entries_of(offsets, items)
+    kinds = ids[place]
+    _, which, counts = np.unique(
         users[entry] * len(common) + kinds, return_inverse=True, return_counts=True
     )
     others = train.user_counts[users[entry]] - 1
     # The row itself has the category: it is one of those counted.
-    familiar = (counts[place] - 1 + PRIOR * common[kinds]) / (others + PRIOR)
+    familiar = (counts[which] - 1 + PRIOR * common[kinds]) / (others + PRIOR)
     total = np.bincount(entry, familiar, len(items))
     return np.asarray(1 - total / np.maximum(np.bincount(entry, minlength=len(items)), 1))
-
-
-def _entries(context: FeatureContext, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every pair of a row and a category of its item."""
-    offsets, ids, _ = context.categories
-    starts = offsets[items]
-    counts = offsets[items + 1] - starts
-    rows = np.repeat(np.arange(len(counts)), counts)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rows, ids[starts[rows] + within]

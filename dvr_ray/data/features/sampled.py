@@ -26,7 +26,7 @@ import scipy.sparse as sp
 from dvr_ray import seeding
 from dvr_ray.data.features.cosines import Cosines
 from dvr_ray.data.features.pairs import TOP, incidence
-from dvr_ray.data.interactions import Interactions
+from dvr_ray.data.interactions import Interactions, entries_of
 
 __all__ = ["MOST", "sampled_cosines"]
 
@@ -150,10 +150,8 @@ def _blocks(log: Interactions, entries: int) -> Iterator[np.ndarray]:
 def _members(lists: _Lists, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of some items, fewest comparisons first, and which of the items each belongs to."""
     log = lists.log
-    counts = log.item_counts[ids]
-    slots = np.repeat(np.arange(len(ids)), counts)
-    within = np.arange(len(slots)) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows = log.item_order[log.item_offsets[ids][slots] + within]
+    slots, entries = entries_of(log.item_offsets, ids)
+    rows = log.item_order[entries]
     order = np.argsort(lists.taken[log.users[rows]], kind="stable")
     return slots[order], rows[order]
 

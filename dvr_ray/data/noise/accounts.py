@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dvr_ray.data.noise.kind import NOISES, NONE, Draft, NoiseKind, Scene
+from dvr_ray.data.interactions import entries_of
+from dvr_ray.data.noise.kind import NOISES, Draft, NoiseKind, Scene
 from dvr_ray.data.noise.moments import bursts
 from dvr_ray.errors import DataError
 
@@ -65,11 +66,8 @@ class Duplicates(NoiseKind):
                 f"the first drawn has {train.user_counts[order[0]]}",
                 "raise data.noise.share",
             )
-        rows = [
-            np.arange(train.user_offsets[u], train.user_offsets[u + 1]) for u in copied.tolist()
-        ]
-        places = np.concatenate([NONE, *rows])
-        users = train.num_users + np.repeat(np.arange(len(copied)), train.user_counts[copied])
+        owners, places = entries_of(train.user_offsets, copied)
+        users = train.num_users + owners
         keys = users * train.num_items + train.items[places]
         times = None if scene.times is None else scene.times[places]
         return Draft(keys, times, newcomers=copied)
