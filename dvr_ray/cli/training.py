@@ -47,8 +47,9 @@ def train(
 
     Example: dvr-ray train search_spaces/quickstart.yaml --set method.name=bpr --out runs/bpr
 
-    The folder gets config.yaml, metrics.jsonl, checkpoints/, model.safetensors, values.parquet and
-    result.json. The test part isn't looked at; `tune` does that once, for its winner.
+    The folder gets config.yaml, metrics.jsonl, checkpoints/, model.safetensors, values.parquet,
+    valuator.safetensors and result.json. The test part isn't looked at; `tune` does that once, for
+    its winner.
     """
     from dvr_ray.config.load import load_run, load_tracking
     from dvr_ray.config.schema import ResourcesConfig

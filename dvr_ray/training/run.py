@@ -156,6 +156,9 @@ def _train(
     if group.rank == 0:
         write_tensors(folder / "model.safetensors", best.backbone.state_dict())
         result["selection"] |= _chance(request, best.backbone, list(progress.best_metrics))
+        tensors = trainer.weighting.valuator_tensors()
+        if tensors:
+            write_tensors(folder / "valuator.safetensors", tensors)
         if valued is not None:
             table = value_table(request.data, trainer.mean_losses(), *valued)
             with placed(folder / "values.parquet") as temporary:

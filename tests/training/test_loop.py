@@ -80,8 +80,14 @@ def test_resumed_run_equals_unbroken(
     assert {k: v for k, v in result.items() if k != "seconds"} == {
         k: v for k, v in again.items() if k != "seconds"
     }
-    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("unbroken", "resumed")]
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    learned = (tmp_path / "unbroken" / "valuator.safetensors").exists()
+    assert learned == (config.method.name == "dvr")
+    for part in ("model", "valuator") if learned else ("model",):
+        weights = [
+            load_file(tmp_path / name / f"{part}.safetensors") for name in ("unbroken", "resumed")
+        ]
+        assert weights[0] and weights[0].keys() == weights[1].keys()
+        assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,7 @@ def test_a_method_that_learns_no_values_has_no_horizons(
     _train(small_run(method__name="bpr", **horizon), small_data, tmp_path / "other")
     found = [load_file(tmp_path / name / "model.safetensors") for name in ("plain", "other")]
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+    assert not (tmp_path / "plain" / "valuator.safetensors").exists()
 
 
 def test_other_seed_gives_another_run(
