@@ -51,6 +51,7 @@ def _kill_driver(command: list[str], out: Path, delay: float) -> dict[Path, int]
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_killed_driver(undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """At a random moment; then resumed, and resumed again when all is done."""
     space, found = undisturbed

@@ -66,6 +66,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "by user bpr": {"training.sampling": "user", "method.name": "bpr", "training.epochs": 5},
 }
+FAST = (
+    # Plain backbones on two workers are in the matrix of tests/contracts too.
+    "centred score",
+    "minmax mix",
+    "own items",
+    "til-mi",
+    "lightgcn valued",
+    "learned negatives",
+)
 MASKS = (
     # 2 replicas and a control; the first worker trains two of the three.
     "default",
@@ -121,8 +130,7 @@ def alone() -> dict[str, dict[str, torch.Tensor]]:
 @pytest.mark.parametrize(
     ("workers", "parallel", "names"),
     [
-        # Plain backbones on two workers are in the matrix of tests/contracts too.
-        (2, "batches", [name for name in VARIANTS if not name.endswith(" bpr")]),
+        (2, "batches", [*FAST]),
         pytest.param(2, "batches", [*VARIANTS], marks=pytest.mark.slow),
         (2, "masks", ["own items", "learned from scratch"]),
         pytest.param(2, "masks", [*MASKS], marks=pytest.mark.slow),
