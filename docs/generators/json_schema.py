@@ -20,9 +20,8 @@ from dvr_ray.config.paths import known_fields
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.config.study import Study
-from dvr_ray.data.features import FEATURES
+from dvr_ray.data.features import DYNAMIC, FEATURES
 from dvr_ray.data.sources import SOURCES
-from dvr_ray.weightings.inputs import DYNAMIC
 from generators.parts import COMPONENTS
 
 __all__ = ["PATH", "schema", "text"]

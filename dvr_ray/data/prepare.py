@@ -11,13 +11,11 @@ from dvr_ray.data.split import split
 
 __all__ = ["prepare"]
 
-DYNAMIC = ("embeddings", "products")
-
 
 def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
     """Load, split, plant noise and compute the static features of the training rows.
 
-    Features are computed once here and shared by all trials.
+    Features are computed once here and shared by all trials, where the method reads them.
 
     Parameters
     ----------
@@ -34,11 +32,18 @@ def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
     DataError
         If the data lack what a feature is computed from.
     """
-    # Here, since the features' statistics are slow to import and the package re-exports this.
-    from dvr_ray.data.features import FEATURES, FeatureContext, check_features, static_features
+    # Here, since they are slow to import and the package re-exports this.
+    from dvr_ray.data.features import (
+        DYNAMIC,
+        FEATURES,
+        FeatureContext,
+        check_features,
+        static_features,
+    )
+    from dvr_ray.weightings import WEIGHTINGS
 
     data, test = split(load_dataset(config.data), config.split, config.data.noise, config.data.seed)
-    if config.method.name == "bpr":
+    if not WEIGHTINGS.get(config.method.name).reads_features:
         return data, test
     static = [
         name

@@ -12,7 +12,7 @@ import torch
 from dvr_ray.backbones import BACKBONES, Backbone
 from dvr_ray.collective import Collective
 from dvr_ray.config.schema import Component, RunConfig, Strict
-from dvr_ray.data.features import FEATURES
+from dvr_ray.data.features import DYNAMIC, FEATURES
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.data.sources import SOURCES
 from dvr_ray.errors import ConfigError, nearest
@@ -26,7 +26,6 @@ from dvr_ray.seeding import generator
 from dvr_ray.training.learner import Learner
 from dvr_ray.training.pairs import check_credit, check_name, check_pairs
 from dvr_ray.weightings import WEIGHTINGS, Weighting, WeightingParts
-from dvr_ray.weightings.inputs import DYNAMIC
 
 __all__ = ["Parts", "build", "build_reranker", "check", "check_served"]
 
@@ -88,7 +87,8 @@ def check(config: RunConfig, place: str = "run") -> None:
             "units is 0 and singletons is false, so nothing has a value",
             "set units to at least 1 or singletons to true",
         )
-    reads_losses = config.method.name != "bpr" and "loss" in config.encoder.features
+    weighting = WEIGHTINGS.get(config.method.name)
+    reads_losses = weighting.reads_features and "loss" in config.encoder.features
     if config.training.warmup < 1 and reads_losses:
         raise ConfigError(
             f"{place}: training.warmup",

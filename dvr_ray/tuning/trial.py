@@ -57,14 +57,17 @@ class Plan:
 def covering(space: SearchSpace) -> RunConfig:
     """Return the run whose data serve every trial: with all features that any of them reads.
 
-    Features are computed once for a sweep, and not at all for a run of plain BPR.
+    Features are computed once for a sweep, and not at all where no method reads them.
     """
+    from dvr_ray.weightings import WEIGHTINGS
+
     features, methods = (space.search.get(name) for name in ("encoder.features", "method.name"))
     choices = (features.choice or ()) if features else ()
     names = [*space.run.encoder.features, *(name for choice in choices for name in choice)]
     changes: dict[str, Any] = {"encoder.features": list(dict.fromkeys(names))}
-    valuing = [name for name in (methods.choice or ()) if name != "bpr"] if methods else []
-    return apply(space.run, changes | ({"method": {"name": valuing[0]}} if valuing else {}))
+    named = (methods.choice or ()) if methods else ()
+    reading = [name for name in named if WEIGHTINGS.get(name).reads_features]
+    return apply(space.run, changes | ({"method": {"name": reading[0]}} if reading else {}))
 
 
 def trial_folder(plan: Plan, config: RunConfig) -> Path:

@@ -61,6 +61,7 @@ class Dvr(Weighting):
     """Select triplets by the Shapley values of a learned HarsanyiNet."""
 
     Params = DvrParams
+    reads_features = True
     learns = True
 
     def __init__(self, parts: WeightingParts) -> None:

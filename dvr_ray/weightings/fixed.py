@@ -74,6 +74,7 @@ class FixedScore(Weighting):
     """
 
     Params = FixedScoreParams
+    reads_features = True
 
     @classmethod
     def check(cls, params: Any, config: RunConfig, place: str) -> None:

@@ -13,13 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dvr_ray.data.features import FEATURES, loss_features
+from dvr_ray.data.features import DYNAMIC, FEATURES, loss_features
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.weightings.weighting import Horizon
 
-__all__ = ["DYNAMIC", "EncoderInputs", "family_columns"]
-
-DYNAMIC = ("embeddings", "products")
+__all__ = ["EncoderInputs", "family_columns"]
 
 
 class EncoderInputs:

@@ -128,6 +128,9 @@ class Weighting(ABC):
     one_model = False
     """Whether it follows the training of one model, so that K replicas can't share it."""
 
+    reads_features = False
+    """Whether it reads the features of ``encoder.features``; else they aren't computed."""
+
     learns = False
     """Whether it wants rewards: then `adapter.masks` replicas explore side by side in a horizon."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dvr_ray.config.load import load_space
+from dvr_ray.config.schema import Component
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.prepare import prepare
 from dvr_ray.tuning.trial import covering
@@ -38,7 +39,11 @@ def test_features_of_every_searched_choice_are_computed(space: SearchSpace) -> N
     assert whole.fingerprint == plain.fingerprint
 
 
-def test_a_sweep_of_plain_bpr_computes_no_features(space: SearchSpace) -> None:
-    alone = space.model_copy(update={"search": {}})
-    assert covering(alone) == space.run
+@pytest.mark.parametrize("name", ["bpr", "tce", "balanced"])
+def test_a_sweep_of_methods_that_read_no_features_computes_none(
+    name: str, space: SearchSpace
+) -> None:
+    run = space.run.model_copy(update={"method": Component(name=name)})
+    alone = space.model_copy(update={"search": {}, "run": run})
+    assert covering(alone) == run
     assert not prepare(covering(alone))[0].features

@@ -20,7 +20,10 @@ from dvr_ray.data.features.sampled import sampled_cosines
 from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.registry import Registry
 
-__all__ = ["EXACT_ROWS", "FEATURES", "Feature", "FeatureContext"]
+__all__ = ["DYNAMIC", "EXACT_ROWS", "FEATURES", "Feature", "FeatureContext"]
+
+DYNAMIC = ("embeddings", "products")
+"""Entries of ``encoder.features`` that are read from the backbone anew, and no families here."""
 
 EXACT_ROWS = 1_000_000
 
