@@ -6,49 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from config_files import RUN, SPACE, written
 
 from dvr_ray.config.load import apply, load_run, load_space
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.errors import ConfigError
-
-RUN = """\
-seed: 3
-data:
-  source: lightgcn
-  path: ../logs
-backbone: {name: bprmf, dim: 32}
-valuator:
-  depth: 2
-  weight_decay: 3
-policy:
-  bounds: [0.1, 1]
-adapter: {reward: recall@20}
-training:
-  epochs: 5
-  lr: 1e-3
-"""
-
-SPACE = """\
-name: trial
-run:
-  data: {source: synthetic, users: 50}
-  backbone: {name: bprmf, dim: 32}
-  valuator: {depth: 2}
-  training: {lr: 5e-3}
-search:
-  valuator.depth: {int: [1, 4]}
-  training.lr: {float: [1e-4, 1e-1], log: true}
-  backbone.dim: {choice: [16, 32]}
-tune: {trials: 4}
-resources: {workers: 1}
-"""
-
-
-def written(folder: Path, text: str) -> Path:
-    path = folder / "x.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
 
 FAULTS: list[tuple[str, str, str, list[str]]] = [
     # old text, new text, place, words
