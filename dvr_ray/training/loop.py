@@ -41,6 +41,7 @@ from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.selecting import ModelSelection
 from dvr_ray.training.sharing import Sharing
+from dvr_ray.training.valuators import Valuators
 from dvr_ray.training.watch import Watch
 from dvr_ray.weightings import Horizon
 
@@ -92,7 +93,7 @@ class Trainer:
         self._planner = Planner(config, data.train, self._parts.negatives, device)
         self._progress = Progress()
         self._notes: list[str] = []
-        self._best_valuator: dict[str, Tensor] = {}
+        self.valuators = Valuators()
         reranked = self._evaluator.reranked(build_reranker(config, self._evaluator.catalogue))
         self._selection = ModelSelection(reranked, config.training, metrics)
 
@@ -170,8 +171,8 @@ class Trainer:
 
         A valuator that doesn't stand yet at the best epoch stays as it is.
         """
-        if self._best_valuator:
-            self.weighting.load_valuator(self._best_valuator)
+        if self.valuators.best:
+            self.weighting.load_valuator(self.valuators.best)
         self._replicas.main.backbone.load_state_dict(self._selection.best)
         return self._replicas.main
 
@@ -211,8 +212,8 @@ class Trainer:
                 "lower training.lr or raise training.l2",
             )
         replicas = self._replicas
-        if self._selection.judge(row, replicas.main, replicas.control, self._progress):
-            self._best_valuator = self.weighting.valuator_tensors()
+        better = self._selection.judge(row, replicas.main, replicas.control, self._progress)
+        self.valuators.add(row["epoch"], self.weighting.valuator_tensors(), best=better)
         return row
 
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
@@ -281,7 +282,7 @@ class Trainer:
 
     def _tensors(self) -> dict[str, Tensor]:
         state = self._replicas.tensors() | prefixed("best", self._selection.best)
-        state |= prefixed("best valuator", self._best_valuator)
+        state |= self.valuators.tensors()
         state |= prefixed("weighting", self.weighting.tensors())
         state |= prefixed("negatives", self._parts.negatives.tensors())
         state |= prefixed("losses", self._record.tensors())
@@ -292,7 +293,7 @@ class Trainer:
     def _load_tensors(self, state: dict[str, Tensor]) -> None:
         self._replicas.load_tensors(state)
         self._selection.best = under("best", state)
-        self._best_valuator = under("best valuator", state)
+        self.valuators.load_tensors(state)
         self.weighting.load_tensors(under("weighting", state))
         self._parts.negatives.load_tensors(under("negatives", state))
         self._record.load_tensors(under("losses", state))

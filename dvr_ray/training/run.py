@@ -159,6 +159,8 @@ def _train(
         tensors = trainer.weighting.valuator_tensors()
         if tensors:
             write_tensors(folder / "valuator.safetensors", tensors)
+        if trainer.valuators.history:
+            write_tensors(folder / "valuator-history.safetensors", trainer.valuators.history)
         if valued is not None:
             table = value_table(request.data, trainer.mean_losses(), *valued)
             with placed(folder / "values.parquet") as temporary:

@@ -82,7 +82,7 @@ def test_resumed_run_equals_unbroken(
     }
     learned = (tmp_path / "unbroken" / "valuator.safetensors").exists()
     assert learned == (config.method.name == "dvr")
-    for part in ("model", "valuator") if learned else ("model",):
+    for part in ("model", "valuator", "valuator-history") if learned else ("model",):
         weights = [
             load_file(tmp_path / name / f"{part}.safetensors") for name in ("unbroken", "resumed")
         ]
