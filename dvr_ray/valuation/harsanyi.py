@@ -174,7 +174,7 @@ class HarsanyiValuator(nn.Module):
             threshold.
         """
         rates = torch.linspace(LOWEST, HIGHEST, self.units, dtype=torch.float64)
-        scored, _ = self._scored(encodings)
+        scored, _ = self.scored(encodings)
         for unit, rate in enumerate(rates):
             scores = scored[:, unit].sort(descending=True).values
             size = scores.norm() / max(len(scores), 1) ** 0.5
@@ -210,14 +210,14 @@ class HarsanyiValuator(nn.Module):
         own = encodings @ self.singletons
         sums, sizes, alone, counted = shared(sums, sizes, own, collective or OneProcess())
         batch = counted.clamp_min(1) if total is None else counted.new_tensor(float(total))
-        outputs = self._outputs((self.weights * sums).sum(1), sizes)
+        outputs = self.outputs((self.weights * sums).sum(1), sizes)
         dividends = self.heads * outputs
         values = own + pay_fields(dividends / sizes.clamp_min(1), link, fields)
         return self._told(values, dividends.sum() + alone, outputs, sizes, batch)
 
     def members(self, encodings: Tensor) -> Tensor:
         """Which samples are members of which unit of layer 1, (b, h) to (b, H) of bool."""
-        return self._scored(encodings)[0] > self.thresholds
+        return self.scored(encodings)[0] > self.thresholds
 
     def _told(
         self, values: Tensor, total: Tensor, outputs: Tensor, sizes: Tensor, batch: Tensor
@@ -257,7 +257,7 @@ class HarsanyiValuator(nn.Module):
             v(T).
         """
         here, absent = present.to(encodings), (~present).to(encodings)
-        scores, spoken = self._scored(encodings)
+        scores, spoken = self.scored(encodings)
         members = (scores > self.thresholds).to(encodings)  # (B, H)
         empty = members.sum(0) == 0
         shut = (absent @ members > 0) | empty
@@ -273,11 +273,11 @@ class HarsanyiValuator(nn.Module):
             total = total + output @ self.heads[layer]
         return total / max(len(encodings), 1)
 
-    def _scored(self, encodings: Tensor) -> tuple[Tensor, Tensor]:
+    def scored(self, encodings: Tensor) -> tuple[Tensor, Tensor]:
         """Gate scores, and what samples say to units, (B, H) each."""
         return encodings @ self.gates.T, encodings @ self.weights.T
 
-    def _outputs(self, heard: Tensor, sizes: Tensor) -> Tensor:
+    def outputs(self, heard: Tensor, sizes: Tensor) -> Tensor:
         """Compute z(N) of all units from what layer 1 hears, (H,), and (L, H) sizes: (L, H)."""
         alive = (sizes > 0).to(heard)
         outputs = [torch.relu(heard + self.biases[0]) * alive[0]]

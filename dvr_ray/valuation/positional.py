@@ -80,7 +80,7 @@ class PositionalValuator(HarsanyiValuator):
                 "raise training.batch_size",
             )
         start = total * group.rank // group.size
-        scores, said = self._scored(encodings, start)
+        scores, said = self.scored(encodings, start)
         members = gate(scores - self.thresholds)
         fields = [members]
         for logits in self.child_logits:
@@ -89,7 +89,7 @@ class PositionalValuator(HarsanyiValuator):
         sizes = torch.stack([field.detach().sum(0) for field in fields])
         own = encodings @ self.singletons
         heard, sizes, alone, counted = shared((members * said).sum(0), sizes, own, group)
-        outputs = self._outputs(heard, sizes)
+        outputs = self.outputs(heard, sizes)
         dividends = self.heads * outputs
         each = dividends / sizes.clamp_min(1)
         values = own + sum(field @ pay for field, pay in zip(fields, each, strict=True))
@@ -100,7 +100,7 @@ class PositionalValuator(HarsanyiValuator):
         """None of a row's own: they hang on its place in the batch; shape (b, 0)."""
         return torch.zeros(len(encodings), 0, dtype=torch.bool, device=encodings.device)
 
-    def _scored(self, encodings: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
+    def scored(self, encodings: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
         """Gate scores, and what samples say to units, of the samples from a place on."""
         stop = start + len(encodings)
         gates, weights = self.gates[start:stop], self.weights[start:stop]

@@ -99,7 +99,7 @@ def test_gradients_of_what_is_smooth_equal_finite_differences() -> None:
 def test_calibrated_memberships_are_spread() -> None:
     net, batch = make(3, units=5), make_batch(3, PLACES)
     net.calibrate(batch)
-    scores, _ = net._scored(batch)
+    scores, _ = net.scored(batch)
     rates = (scores > net.thresholds).double().mean(0)
     assert (rates.diff() >= 0).all() and rates[0] < 0.3 and rates[-1] > 0.7
 
