@@ -27,7 +27,7 @@ from dvr_ray.training.learner import Learner
 from dvr_ray.training.pairs import check_credit, check_name, check_pairs
 from dvr_ray.weightings import WEIGHTINGS, Weighting, WeightingParts
 
-__all__ = ["Parts", "build", "build_reranker", "check", "check_served"]
+__all__ = ["Parts", "build", "build_reranker", "check", "check_served", "component_params"]
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ def check(config: RunConfig, place: str = "run") -> None:
         Naming the path, the value and the nearest right name.
     """
     SOURCES.get(config.data.source, f"{place}: data.source")
-    _params(BACKBONES, config.backbone, f"{place}: backbone")
-    _params(NEGATIVES, config.negatives, f"{place}: negatives")
-    method = _params(WEIGHTINGS, config.method, f"{place}: method")
+    component_params(BACKBONES, config.backbone, f"{place}: backbone")
+    component_params(NEGATIVES, config.negatives, f"{place}: negatives")
+    method = component_params(WEIGHTINGS, config.method, f"{place}: method")
     check_pairs(config, place)
-    _params(RERANKING, config.rerank, f"{place}: rerank")
+    component_params(RERANKING, config.rerank, f"{place}: rerank")
     parse(config.training.metric, f"{place}: training.metric")
     for name in config.training.report:
         parse(name, f"{place}: training.report")
@@ -128,7 +128,8 @@ def check_served(
             if part.metric is not None:
                 check_needs(part.metric.needs, part.name, catalogue, f"{place}: adapter.reward")
     name = config.method.name
-    needs = WEIGHTINGS.get(name).needs(_params(WEIGHTINGS, config.method, f"{place}: method"))
+    method = component_params(WEIGHTINGS, config.method, f"{place}: method")
+    needs = WEIGHTINGS.get(name).needs(method)
     check_needs(needs, name, catalogue, f"{place}: method")
     name = config.rerank.name
     check_needs(RERANKING.get(name).needs, f"re-ranking {name}", catalogue, f"{place}: rerank")
@@ -138,7 +139,7 @@ def build_reranker(config: RunConfig, catalogue: Catalogue) -> Reranker | None:
     """Return the re-ranker of a checked run; None where lists stay as they are."""
     if config.rerank.name == "none":
         return None
-    params = _params(RERANKING, config.rerank, "run: rerank")
+    params = component_params(RERANKING, config.rerank, "run: rerank")
     return RERANKING.get(config.rerank.name)(params, catalogue)
 
 
@@ -160,13 +161,13 @@ def build(
     """
     dtype = getattr(torch, config.training.dtype)
     backbone_class = BACKBONES.get(config.backbone.name)
-    backbone_params = _params(BACKBONES, config.backbone, "run: backbone")
+    backbone_params = component_params(BACKBONES, config.backbone, "run: backbone")
 
     def make_backbone(counter: int) -> Backbone:
         weights = generator(config.seed, "weights", counter)
         return backbone_class.build(backbone_params, data.train, weights).to(device, dtype)
 
-    sampler_params = _params(NEGATIVES, config.negatives, "run: negatives")
+    sampler_params = component_params(NEGATIVES, config.negatives, "run: negatives")
     negatives = NEGATIVES.get(config.negatives.name)(sampler_params, data.train)
     negatives.meet(backbone_class)
 
@@ -177,7 +178,7 @@ def build(
         )
 
     parts = WeightingParts(
-        params=_params(WEIGHTINGS, config.method, "run: method"),
+        params=component_params(WEIGHTINGS, config.method, "run: method"),
         config=config,
         data=data,
         adapter=MetricAdapter(config.adapter, data.train, data.reward, dtype),
@@ -191,8 +192,28 @@ def build(
     )
 
 
-def _params(registry: Registry[Any], component: Component, place: str) -> Strict:
-    """Check a component's own fields against its ``Params``."""
+def component_params(registry: Registry[Any], component: Component, place: str) -> Strict:
+    """Check a component's own fields against its ``Params``.
+
+    Parameters
+    ----------
+    registry : Registry
+        Its family.
+    component : Component
+        Name and fields.
+    place : str
+        Where it was written, for messages.
+
+    Returns
+    -------
+    Params
+        The fields, defaults included.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field, the value and the nearest right name.
+    """
     check_name(component.name, registry.names(), f"{place}.name", registry.family)
     found = registry.get(component.name, f"{place}.name")
     model = getattr(found, "Params", None)

@@ -23,6 +23,7 @@ from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import dump
 from dvr_ray.config.schema import Parallel, RunConfig
+from dvr_ray.data.catalogue import KnownCatalogue
 from dvr_ray.data.interactions import Interactions, SealedTest, TrialData
 from dvr_ray.errors import CheckpointError
 from dvr_ray.files import clear_leftovers, placed
@@ -34,7 +35,16 @@ from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.final_metrics import chance_of_gaps, final_metrics
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Reporter
-from dvr_ray.training.stored import FAILURE, drop_after, finished, read_rows
+from dvr_ray.training.stored import (
+    FAILURE,
+    HISTORY,
+    MODEL,
+    VALUATOR,
+    VALUES,
+    drop_after,
+    finished,
+    read_rows,
+)
 from dvr_ray.training.tracked import tracked
 from dvr_ray.training.value_table import separation, value_table
 
@@ -154,16 +164,17 @@ def _train(
         "seconds": round(progress.seconds, 3),
     }
     if group.rank == 0:
-        write_tensors(folder / "model.safetensors", best.backbone.state_dict())
+        KnownCatalogue.of(request.data).write(folder)
+        write_tensors(folder / MODEL, best.backbone.state_dict())
         result["selection"] |= _chance(request, best.backbone, list(progress.best_metrics))
         tensors = trainer.weighting.valuator_tensors()
         if tensors:
-            write_tensors(folder / "valuator.safetensors", tensors)
+            write_tensors(folder / VALUATOR, tensors)
         if trainer.valuators.history:
-            write_tensors(folder / "valuator-history.safetensors", trainer.valuators.history)
+            write_tensors(folder / HISTORY, trainer.valuators.history)
         if valued is not None:
             table = value_table(request.data, trainer.mean_losses(), *valued)
-            with placed(folder / "values.parquet") as temporary:
+            with placed(folder / VALUES) as temporary:
                 table.to_parquet(temporary, index=False)
             result |= separation(table)
         write_json(folder / "result.json", result)
@@ -190,7 +201,7 @@ def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Colle
 def load_backbone(config: RunConfig, data: TrialData, folder: Path) -> Backbone:
     """Rebuild the best backbone of a finished run, on the CPU."""
     learner = build(config, data, OneProcess(), torch.device("cpu")).learner(0)
-    path = folder / "model.safetensors"
+    path = folder / MODEL
     try:
         learner.backbone.load_state_dict(load_file(path))
     except (OSError, RuntimeError, SafetensorError) as error:

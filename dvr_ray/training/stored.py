@@ -15,6 +15,8 @@ from dvr_ray.training.checkpoint import write_json
 __all__ = ["Failure", "drop_after", "finished", "note_failure", "read_failure", "read_rows"]
 
 RESULT, ROWS, FAILURE = "result.json", "metrics.jsonl", "failure.json"
+MODEL, VALUATOR, VALUES = "model.safetensors", "valuator.safetensors", "values.parquet"
+HISTORY = "valuator-history.safetensors"
 WIDTH = 300
 
 

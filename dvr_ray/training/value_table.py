@@ -29,6 +29,8 @@ def value_table(
         "probability": probabilities.numpy(),
         "mean_loss": losses.numpy(),
     }
+    if data.times is not None:
+        columns["time"] = data.times
     for family, block in data.features.items():
         for number in range(block.shape[1]):
             columns[f"feature.{family}.{number}"] = block[:, number]
