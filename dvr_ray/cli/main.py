@@ -18,6 +18,7 @@ from dvr_ray.cli import (
     datasets,
     doctor,
     inspecting,
+    recommending,
     studying,
     sweeping,
     training,
@@ -45,6 +46,7 @@ app.command("tune")(sweeping.tune)
 app.command("study")(studying.study)
 app.command("report")(inspecting.report)
 app.command("audit")(auditing.audit)
+app.command("recommend")(recommending.recommend)
 app.command("doctor")(doctor.doctor)
 data = typer.Typer(help="Look at data sets, convert and split them.", no_args_is_help=True)
 data.command("describe")(datasets.describe_data)

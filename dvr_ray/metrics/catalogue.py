@@ -95,14 +95,18 @@ class Catalogue:
     @classmethod
     def of(cls, data: TrialData) -> Catalogue:
         """Read what a trial's data say."""
-        items, users = data.item_table, data.user_table
+        return cls.of_tables(data.train, data.user_table, data.item_table)
+
+    @classmethod
+    def of_tables(cls, train: Interactions, users: pd.DataFrame, items: pd.DataFrame) -> Catalogue:
+        """Read what training rows and tables of attributes (index 0..U-1 and 0..I-1) say."""
         groups = {
             name: group_codes(users[column])
             for name, column in ATTRIBUTES.items()
             if column in users
         }
         categories = Categories.of(items["category"]) if "category" in items else None
-        bare = cls.of_rows(data.train)
+        bare = cls.of_rows(train)
         return cls(bare.num_users, bare.num_items, bare.popularity, categories, groups)
 
     @classmethod

@@ -11,7 +11,7 @@ from torch import Tensor
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.metrics.auc import roc_auc
 
-__all__ = ["separation", "value_table"]
+__all__ = ["attribute_text", "separation", "value_table"]
 
 
 def value_table(
@@ -42,12 +42,12 @@ def value_table(
         ("item", data.item_table, data.train.items),
     ):
         for name in attributes:
-            codes = pd.Categorical(attributes[name].map(_text))
+            codes = pd.Categorical(attributes[name].map(attribute_text))
             columns[f"{kind}.{name}"] = codes[numbers]
     return pd.DataFrame(columns)
 
 
-def _text(attribute: Any) -> str | None:
+def attribute_text(attribute: Any) -> str | None:
     """Write an attribute as text; several of one kind, such as tags, with commas."""
     if isinstance(attribute, list | tuple | np.ndarray):
         return ", ".join(map(str, attribute))

@@ -68,6 +68,4 @@ def dividends(valuator: HarsanyiValuator, encodings: Tensor) -> Dividends:
         fields.append(fields[-1].to(encodings) @ linked.T > 0)
     sizes = torch.stack([field.sum(0) for field in fields]).to(encodings)
     outputs = valuator.outputs((fields[0] * said).sum(0), sizes)
-    return Dividends(
-        encodings @ valuator.singletons, valuator.heads * outputs, torch.stack(fields)
-    )
+    return Dividends(encodings @ valuator.singletons, valuator.heads * outputs, torch.stack(fields))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 
 from dvr_ray.training.valuators import LARGEST, MOST, Valuators, by_epoch
@@ -18,7 +20,7 @@ def test_few_reports_are_kept_evenly_spread_with_both_ends() -> None:
     found = by_epoch(kept.history)
     epochs = list(found)
     assert len(epochs) == MOST and epochs[0] == 2 and epochs[-1] == 200
-    gaps = [later - earlier for earlier, later in zip(epochs[:-1], epochs[1:], strict=True)]
+    gaps = [later - earlier for earlier, later in pairwise(epochs)]
     assert max(gaps) <= 2 * 200 / (MOST - 1)
     assert all(found[epoch]["means.head"] == epoch for epoch in epochs)
     assert kept.best["means.head"] == 50
