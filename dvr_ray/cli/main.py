@@ -17,6 +17,7 @@ from dvr_ray.cli import (
     auditing,
     datasets,
     doctor,
+    explaining,
     inspecting,
     recommending,
     studying,
@@ -46,6 +47,7 @@ app.command("tune")(sweeping.tune)
 app.command("study")(studying.study)
 app.command("report")(inspecting.report)
 app.command("audit")(auditing.audit)
+app.command("explain")(explaining.explain)
 app.command("recommend")(recommending.recommend)
 app.command("doctor")(doctor.doctor)
 data = typer.Typer(help="Look at data sets, convert and split them.", no_args_is_help=True)

@@ -1,0 +1,177 @@
+"""An explanation in plain words: nothing but what its numbers say.
+
+A value is a function of inputs that was learned from what random masks did to a reward. It says
+how rows with such inputs moved that reward; it is no statement about the user or the item, and a
+part of a sum is no cause. The wording keeps to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dvr_ray.explaining.explanation import Explanation
+from dvr_ray.explaining.influence import Influence
+from dvr_ray.explaining.valued import family
+from dvr_ray.reports.summary import significant
+
+__all__ = ["brief", "place", "sentences"]
+
+REASONS = 3
+LEAST = 0.05
+"""Reasons below this share of the difference to the mean aren't told."""
+
+
+def sentences(found: Explanation) -> list[str]:
+    """Say in plain words what an explanation holds, a sentence each."""
+    return [
+        f"{_called('User', found.row.user, found.row.user_id)} with "
+        f"{_called('item', found.row.item, found.row.item_id)} is {place(found)}: "
+        f"{significant(found.row.value)}, where the mean is {significant(found.mean)} (sd "
+        f"{significant(found.sd)}).",
+        *(["It was planted."] if found.planted else []),
+        *_reasons(found),
+        *_history(found),
+        *_paid(found),
+        *_moved(found),
+        f"The value says how training rows with such inputs moved {found.metric} of validation "
+        "users; it doesn't say why, and nothing about this user or item alone.",
+    ]
+
+
+def brief(found: Explanation) -> str:
+    """Say the most important in one line."""
+    told = reasons(found)[:REASONS]
+    listed = ", ".join(f"{text} {_signed(number)}" for text, number in told)
+    return f"{place(found)}" + (f"; against the mean: {listed}" if listed else "")
+
+
+def place(found: Explanation) -> str:
+    """Say where the value stands among all training rows."""
+    if found.sd == 0:
+        return "valued like all other interactions"
+    higher = 1 - found.lower - 1 / found.rows
+    if higher > found.lower:
+        return f"valued lower than {_share(higher)} of the {found.rows:,} training interactions"
+    return f"valued higher than {_share(found.lower)} of the {found.rows:,} training interactions"
+
+
+def reasons(found: Explanation) -> list[tuple[str, float]]:
+    """Parts that make the value differ from the mean in the direction in which it does.
+
+    Returns
+    -------
+    list of (str, float)
+        The largest first: for every family of inputs what they say alone and what the units do
+        whose gates ask for one of them most, and the units of which that can't be said.
+    """
+    parts = found.parts
+    gap = parts.value - parts.mean
+    told: dict[str, float] = {} if parts.inputs else {"what it says alone": parts.alone_difference}
+    for name, part in parts.inputs.items():
+        told[family(name)] = told.get(family(name), 0.0) + part
+    for unit in parts.units:
+        about = unit.about or "other Harsanyi units"
+        told[about] = told.get(about, 0.0) + unit.difference
+    same = [each for each in told.items() if each[1] * gap > 0 and abs(each[1]) >= LEAST * abs(gap)]
+    ranked = sorted(same, key=lambda each: -abs(each[1]))
+    return [(_with_level(found, name), part) for name, part in ranked]
+
+
+def _with_level(found: Explanation, name: str) -> str:
+    """Name a family, with the input of it that stands out most among all rows."""
+    levels = {label: level for label, level in found.levels.items() if family(label) == name}
+    if not levels:
+        return name
+    label = max(levels, key=lambda each: abs(levels[each].lower - 0.5))
+    lower, column = levels[label].lower, label.removesuffix(f" ({name})")
+    if lower >= 0.5:
+        return f"{name} ({column} above that of {_share(lower)})"
+    return f"{name} ({column} in the lowest {_share(lower, up=True)})"
+
+
+def _reasons(found: Explanation) -> Iterator[str]:
+    parts = found.parts
+    told = reasons(found)[:REASONS]
+    gap = parts.value - parts.mean
+    units = sum(unit.difference for unit in parts.units)
+    whole = (
+        f"From the mean row of its batches it differs by {_signed(gap)}: "
+        f"{_signed(parts.alone_difference)} by what it says alone, {_signed(units)} by the "
+        "Harsanyi units that it is in or not"
+    )
+    if not told:
+        yield f"{whole}; no family of inputs stands out."
+        return
+    listed = ", ".join(f"{text} {_signed(number)}" for text, number in told)
+    yield f"{whole}. The largest parts in that direction are {listed}."
+
+
+def _history(found: Explanation) -> Iterator[str]:
+    if len(found.past) > 1:
+        low, high = (f"{end(past.lower for past in found.past):.0%}" for end in (min, max))
+        span = f"about {low}" if low == high else f"between {low} and {high}"
+        yield (
+            f"Over training, from epoch {found.past[0].epoch} to {found.past[-1].epoch}, {span} of "
+            "the rows in its batches were valued lower."
+        )
+
+
+def _paid(found: Explanation) -> Iterator[str]:
+    paid = found.payers
+    if paid is None:
+        return
+    own = "has validation-reward items" if paid.own_items else "has no validation-reward item"
+    if paid.credit == "user":
+        told = "it was paid by" if paid.own_items else "nobody paid it itself; it would be paid by"
+        yield f"With user credit {told} the reward of its own user, who {own} ({paid.own_items})."
+    elif paid.credit == "user+item":
+        yield (
+            f"It was paid by its own user, who {own} ({paid.own_items}), and by {paid.holders} "
+            "other users who hold its item out."
+        )
+    elif paid.credit == "scalar":
+        yield "With scalar credit all users together paid it, like any other row."
+    else:
+        yield "With item credit it was paid by how often its own item is recommended."
+
+
+def _moved(found: Explanation) -> Iterator[str]:
+    moved = found.influence
+    if moved is None:
+        return
+    same = moved.users - moved.better - moved.worse
+    yield (
+        f"To first order, one small step on it alone would lower the held-out loss of "
+        f"{moved.better:,} of {_looked_at(moved)}, raise that of {moved.worse:,} and leave {same:,}"
+        f" as they are; of its own user it would {_own(moved)}."
+    )
+
+
+def _looked_at(moved: Influence) -> str:
+    if moved.users == moved.of:
+        return f"{moved.of:,} users"
+    return f"{moved.users:,} users drawn from {moved.of:,}"
+
+
+def _own(moved: Influence) -> str:
+    if moved.own is None:
+        return "do nothing that could be measured, since they have no item held out"
+    return "lower it" if moved.own > 0 else ("raise it" if moved.own < 0 else "change nothing")
+
+
+def _called(kind: str, name: str, own: object) -> str:
+    """Say what a bare id is the id of."""
+    return f"{kind} {name}" if name == str(own) else name
+
+
+def _signed(number: float) -> str:
+    text = significant(number)
+    return f"+{text}" if number > 0 else text
+
+
+def _share(share: float, *, up: bool = False) -> str:
+    """Write a share as a percentage that claims no more than is so."""
+    percent = 100 * share
+    if up:
+        return f"{max(int(-(-percent // 1)), 1)}%"
+    return f"{int(percent)}%" if percent < 99 else f"{int(percent * 10) / 10:g}%"
