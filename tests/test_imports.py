@@ -21,7 +21,7 @@ LAYERS = [
     {"distributed"},
     {"tuning", "studies"},
     {"reports"},
-    {"auditing"},
+    {"auditing", "explaining"},
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dvr_ray.data.features import FEATURES
+from dvr_ray.data.features import DYNAMIC, FEATURES
 from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.errors import CheckpointError, DataError
 from dvr_ray.reports.values import read_values
@@ -19,7 +19,7 @@ from dvr_ray.training.planning import Planner
 from dvr_ray.training.recommending import known_numbers
 from dvr_ray.training.stored import VALUES
 from dvr_ray.weightings import Horizon
-from dvr_ray.weightings.inputs import DYNAMIC, EncoderInputs
+from dvr_ray.weightings.inputs import EncoderInputs
 
 __all__ = ["PARTITIONS", "ValuedRun", "family"]
 
