@@ -19,4 +19,22 @@ W   workers
 Importing the package is cheap: torch and Ray are imported by the modules that use them.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dvr_ray.estimator import DVR
+
+__all__ = ["DVR", "__version__"]
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the Python interface when it is first asked for."""
+    if name == "DVR":
+        from dvr_ray.estimator import DVR
+
+        return DVR
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

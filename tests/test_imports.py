@@ -22,6 +22,7 @@ LAYERS = [
     {"tuning", "studies"},
     {"reports"},
     {"auditing", "explaining"},
+    {"estimator"},
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyarrow import parquet
 
 from dvr_ray.config.schema import ColumnsConfig, DataConfig
 from dvr_ray.data import attributes
@@ -18,7 +20,7 @@ from dvr_ray.data.reading.tables import attribute_columns
 from dvr_ray.data.rows import Reading
 from dvr_ray.errors import DataError
 
-__all__ = ["attribute_table", "from_frame"]
+__all__ = ["attribute_table", "from_frame", "write_frame"]
 
 SEVERAL = "|"
 
@@ -73,12 +75,7 @@ def from_frame(
     chosen = choose([str(each) for each in frame.columns], columns, min_rating is not None, name)
     wanted = [chosen.user, chosen.item, chosen.rating, chosen.time]
     log = frame[[each for each in wanted if each is not None]]
-    try:
-        table = pa.Table.from_pandas(log, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        reason = " ".join(str(error).split())[:150]
-        raise DataError(name, f"columns must be of one type each, got: {reason}",
-                        "convert the column") from error  # fmt: skip
+    table = _arrow(log, name)
     tables: dict[str, pd.DataFrame | None] = {"user": None, "item": None}
     notes: dict[str, int] = {}
     for role, given in (("user", users), ("item", items)):
@@ -89,6 +86,54 @@ def from_frame(
         rows_of(table, chosen, name), users=tables["user"], items=tables["item"], dropped=notes
     )
     return assemble(reading, name, _fingerprint(log, tables, config), config)
+
+
+def write_frame(
+    frame: pd.DataFrame,
+    config: DataConfig,
+    folder: Path,
+    *,
+    users: pd.DataFrame | None = None,
+    items: pd.DataFrame | None = None,
+) -> None:
+    """Write a frame as a folder of tables, which source ``table`` reads.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `from_frame`; only the columns that are read are written.
+    config : DataConfig
+        Names columns, and says whether ratings are read.
+    folder : Path
+        Made where it is missing.
+    users, items : DataFrame, optional
+        Attributes.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or holds several types; nothing is written then.
+    """
+    names = [str(each) for each in frame.columns]
+    chosen = choose(names, config.columns, config.min_rating is not None, "frame")
+    wanted = [chosen.user, chosen.item, chosen.rating, chosen.time]
+    log = frame[[each for each in wanted if each is not None]]
+    given = {"users": users, "items": items}
+    tables = {"log": _arrow(log, "frame")}
+    tables |= {name: _arrow(table, name) for name, table in given.items() if table is not None}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        parquet.write_table(table, folder / f"{name}.parquet")
+
+
+def _arrow(frame: pd.DataFrame, place: str) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise DataError(
+            place, f"columns must be of one type each, got: {reason}", "convert the column"
+        ) from error
 
 
 def attribute_table(

@@ -120,19 +120,23 @@ def _paid(found: Explanation) -> Iterator[str]:
     paid = found.payers
     if paid is None:
         return
-    own = "has validation-reward items" if paid.own_items else "has no validation-reward item"
-    if paid.credit == "user":
-        told = "it was paid by" if paid.own_items else "nobody paid it itself; it would be paid by"
-        yield f"With user credit {told} the reward of its own user, who {own} ({paid.own_items})."
+    own = f"{paid.own_items} validation-reward {'item' if paid.own_items == 1 else 'items'}"
+    if paid.credit == "user" and paid.own_items:
+        yield f"It was paid by the reward of its own user (user credit), who has {own}."
+    elif paid.credit == "user":
+        yield (
+            "Nobody paid it: with user credit its own user would, who has no validation-reward "
+            "item; its value comes from rows with inputs like its own."
+        )
     elif paid.credit == "user+item":
         yield (
-            f"It was paid by its own user, who {own} ({paid.own_items}), and by {paid.holders} "
-            "other users who hold its item out."
+            f"It was paid by its own user, who has {own}, and by {paid.holders} others who hold "
+            "its item out (user+item credit)."
         )
     elif paid.credit == "scalar":
-        yield "With scalar credit all users together paid it, like any other row."
+        yield "It was paid by all users together, like any other row (scalar credit)."
     else:
-        yield "With item credit it was paid by how often its own item is recommended."
+        yield "It was paid by how often its own item is recommended (item credit)."
 
 
 def _moved(found: Explanation) -> Iterator[str]:
