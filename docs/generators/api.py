@@ -43,6 +43,8 @@ MODULES = (
     "dvr_ray.training.reporter",
     "dvr_ray.tuning.sweep",
     "dvr_ray.reports.page",
+    "dvr_ray.estimator",
+    "dvr_ray.explaining.explanation",
     "dvr_ray.auditing.setting",
     "dvr_ray.auditing.audit",
     "dvr_ray.registry",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
-DEFAULT, MOST = 5, 100
+DEFAULT, MOST, FEW = 5, 100, 3
 
 
 def explain(
@@ -60,15 +60,16 @@ def explain(
     from dvr_ray.explaining import Explainer, ValuedRun
 
     screen = Screen(as_json)
-    explainer = Explainer(ValuedRun.open(run))
-    if explainer.no_log:
+    one = user is not None and item is not None
+    explainer = Explainer(ValuedRun.open(run), read_log=one)
+    if one and explainer.no_log:
         screen.warn(f"who pays and who is moved can't be told: {explainer.no_log}")
     if user is not None and item is not None:
         chosen = [explainer.run.row_of(user, item)]
     else:
         chosen = _ends(explainer, user, item, top, bottom)
     found = [explainer.explain(row) for row in chosen]
-    if user is not None and item is not None:
+    if one:
         _show_one(found[0], screen)
     else:
         _show_many(found, screen)
@@ -76,7 +77,7 @@ def explain(
     if out is not None and user is not None:
         from dvr_ray.explaining.content import write_history
 
-        page = write_history(explainer, user, found, out, one=item is not None)
+        page = write_history(explainer, user, found, out, one=one)
         screen.result(f"page: {page}")
         result["page"] = str(page)
     screen.finish(result)
@@ -130,8 +131,8 @@ def _show_one(found: Explanation, screen: Screen) -> None:
     for line in sentences(found):
         screen.result(line)
     _table("inputs", tables.inputs(found), screen)
-    _table(f"Harsanyi units with the largest share of its {found.row.value:.4g}",
-           tables.units(found), screen)  # fmt: skip
+    _table("Harsanyi units (layer.unit) with the largest share", tables.units(found), screen)
+    _table("who else is in them, the nearest first", tables.members(found, FEW), screen)
     if found.no_past:
         screen.result(f"value over training: {found.no_past}")
     else:
@@ -145,4 +146,5 @@ def _show_one(found: Explanation, screen: Screen) -> None:
 
 
 def _table(title: str, table: Table, screen: Screen) -> None:
-    screen.table(title, table.columns, table.rows)
+    if table.rows:
+        screen.table(title, table.columns, table.rows)

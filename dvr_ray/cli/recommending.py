@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["recommend"]
 
-ALL, LISTED = "all", 10
+ALL, LISTED, WIDTH = "all", 10, 40
 ENDINGS = (".csv", ".parquet", ".jsonl")
 
 
@@ -111,13 +111,20 @@ def _show(found: pd.DataFrame, screen: Screen) -> None:
     for user, own in groups[:LISTED]:
         rows = [
             [str(row["rank"]), str(row["item"]), f"{row['score']:.3f}",
-             *("-" if row[name] is None else row[name] for name in names)]
+             *(_cut(row[name]) for name in names)]
             for row in own.to_dict("records")
         ]  # fmt: skip
         columns = ["rank", "item", "score", *(str(n).removeprefix("item.") for n in names)]
         screen.table(f"user {user}", columns, rows)
     if len(groups) > LISTED:
         screen.result(f"and {len(groups) - LISTED:,} users more; --out FILE.csv has all of them")
+
+
+def _cut(text: str | None) -> str:
+    """Write an attribute; an item may have hundreds of tags, which files have all of."""
+    if text is None:
+        return "-"
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
 
 
 def _nested(found: pd.DataFrame) -> list[dict[str, Any]]:

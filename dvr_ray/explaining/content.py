@@ -193,6 +193,11 @@ def _one(found: Explanation) -> Iterator[Section]:
         table=tables.units(found),
     )
     yield Section(
+        "Who else is in these units",
+        "Other members of each in the first of its batches, those with the nearest inputs.",
+        table=tables.members(found),
+    )
+    yield Section(
         "Value over training",
         found.no_past
         or "Share of the rows in its batches that were valued lower, report by report.",

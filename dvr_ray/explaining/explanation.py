@@ -72,7 +72,7 @@ class Explanation:
     payers : Payers or None
         Whose reward it is paid by; None where the log can't be read any more.
     influence : Influence or None
-        First-order effect on users; None for a model without gradient, or without the log.
+        First-order effect on users; None likewise.
     influenced : dict of int to str
         Names of the users in ``influence``.
     no_log : str
@@ -119,17 +119,26 @@ class Explanation:
 
 
 class Explainer:
-    """Explains training rows of one run; the log is read once.
+    """Explains training rows of one run.
 
     Parameters
     ----------
     run : ValuedRun
         The run.
+    read_log : bool
+        Whether to read the log again, to say who pays for rows and whom they move.
+
+    Attributes
+    ----------
+    no_log : str
+        Why the log wasn't read; empty where it was.
     """
 
-    def __init__(self, run: ValuedRun) -> None:
+    def __init__(self, run: ValuedRun, *, read_log: bool = True) -> None:
         self.run = run
-        self.no_log, self._data = "", None
+        self.no_log, self._data = "" if read_log else "not asked for", None
+        if not read_log:
+            return
         try:
             self._data = parts_of(run.opened)[0]
         except DataError as error:
@@ -194,7 +203,7 @@ class Explainer:
         """Inputs that are one number each."""
         inputs, labels = self.run.inputs, self.run.labels
         own = inputs[row]
-        lower = (inputs < own).double().mean(0).numpy()
+        lower = ((inputs < own).sum(0) / len(inputs)).numpy()
         return {
             label: Level(float(own[k]), float(lower[k]))
             for k, label in enumerate(labels)

@@ -8,7 +8,8 @@ that look alike.
 to the held-out loss of every user, ``-lr <grad l_row, grad L_v>``, to first order. ``l_row`` is the
 row's mean BPR loss against all items that its user lacks in training, ``L_v`` the same over the
 validation-selection items of user v; the test part is never used. Of a large log so many users are
-drawn, and of a large catalogue so many items, that 2e7 scores suffice. Positive: the loss falls.
+looked at, and of a large catalogue so many items drawn, that 2e7 scores suffice: first the row's
+own user, then those who hold its item out, then others at random. Positive: the loss falls.
 
 The derivative is a central difference of two models, a step up and a step down the row's gradient,
 in float64: it asks nothing of a backbone but scores. It is no account of training: thousands of
@@ -105,7 +106,7 @@ def payers(run: ValuedRun, data: TrialData, row: int) -> Payers:
     )
 
 
-def influence(run: ValuedRun, data: TrialData, row: int) -> Influence | None:
+def influence(run: ValuedRun, data: TrialData, row: int) -> Influence:
     """Estimate what a training row does to users' held-out losses.
 
     Parameters
@@ -119,15 +120,13 @@ def influence(run: ValuedRun, data: TrialData, row: int) -> Influence | None:
 
     Returns
     -------
-    Influence or None
-        None where the backbone has no gradient, as EASE.
+    Influence
+        To first order.
     """
     backbone = copy.deepcopy(run.opened.backbone).double()
-    if not backbone.trainable:
-        return None
     user, item = int(run.train.users[row]), int(run.train.items[row])
     items = _items(run, item)
-    users = _users(run, data.selection, user, len(items))
+    users = _users(run, data.selection, (user, item), len(items))
     effects = _effects(run, data.selection, backbone, (user, item), users, items)
     effects = effects * run.config.training.lr
     others = [(int(u), float(e)) for u, e in zip(users, effects, strict=True) if u != user]
@@ -154,15 +153,16 @@ def _items(run: ValuedRun, item: int) -> np.ndarray:
     return np.union1d(drawn, [item])
 
 
-def _users(run: ValuedRun, held_out: Interactions, user: int, items: int) -> np.ndarray:
-    """Users with held-out items, the row's own among them, as many as the scores allow."""
+def _users(run: ValuedRun, held_out: Interactions, pair: tuple[int, int], items: int) -> np.ndarray:
+    """As many users with held-out items as the scores allow; first the pair's user and holders."""
+    user, item = pair
     able = np.flatnonzero(held_out.user_counts)
     wanted = int(SCORES / items / max(len(held_out) / max(len(able), 1), 1))
     if len(able) <= wanted:
         return able
-    rng = numpy_generator(run.config.seed, "explained users")
-    drawn = rng.choice(able, max(wanted, 1), replace=False)
-    return np.union1d(drawn, [user]) if held_out.user_counts[user] else np.sort(drawn)
+    order = numpy_generator(run.config.seed, "explained users").permutation(able)
+    first = (order != user).astype(int) + ~np.isin(order, held_out.users[held_out.items == item])
+    return np.sort(order[np.argsort(first, kind="stable")][: max(wanted, 1)])
 
 
 def _effects(

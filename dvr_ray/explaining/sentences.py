@@ -64,29 +64,36 @@ def reasons(found: Explanation) -> list[tuple[str, float]]:
         The largest first: for every family of inputs what they say alone and what the units do
         whose gates ask for one of them most, and the units of which that can't be said.
     """
+    gap = found.parts.value - found.parts.mean
+    families: dict[str, dict[str, float]] = {}
+    for name, part in _by_input(found).items():
+        families.setdefault(family(name), {})[name] = part
+    told = [(_with_level(found, name, own), sum(own.values())) for name, own in families.items()]
+    same = [each for each in told if each[1] * gap > 0 and abs(each[1]) >= LEAST * abs(gap)]
+    return sorted(same, key=lambda each: -abs(each[1]))
+
+
+def _by_input(found: Explanation) -> dict[str, float]:
+    """What makes the value differ from the mean, by input: alone, and by units that ask for it."""
     parts = found.parts
-    gap = parts.value - parts.mean
-    told: dict[str, float] = {} if parts.inputs else {"what it says alone": parts.alone_difference}
-    for name, part in parts.inputs.items():
-        told[family(name)] = told.get(family(name), 0.0) + part
+    told = dict(parts.inputs) or {"what it says alone": parts.alone_difference}
     for unit in parts.units:
-        about = unit.about or "other Harsanyi units"
-        told[about] = told.get(about, 0.0) + unit.difference
-    same = [each for each in told.items() if each[1] * gap > 0 and abs(each[1]) >= LEAST * abs(gap)]
-    ranked = sorted(same, key=lambda each: -abs(each[1]))
-    return [(_with_level(found, name), part) for name, part in ranked]
+        name = unit.about or "other Harsanyi units"
+        told[name] = told.get(name, 0.0) + unit.difference
+    return told
 
 
-def _with_level(found: Explanation, name: str) -> str:
-    """Name a family, with the input of it that stands out most among all rows."""
-    levels = {label: level for label, level in found.levels.items() if family(label) == name}
-    if not levels:
+def _with_level(found: Explanation, name: str, own: dict[str, float]) -> str:
+    """Name a family, with the level of that input of it which does most in its direction."""
+    total = sum(own.values())
+    label = max(own, key=lambda each: own[each] * total)
+    level = found.levels.get(label)
+    if level is None:
         return name
-    label = max(levels, key=lambda each: abs(levels[each].lower - 0.5))
-    lower, column = levels[label].lower, label.removesuffix(f" ({name})")
-    if lower >= 0.5:
-        return f"{name} ({column} above that of {_share(lower)})"
-    return f"{name} ({column} in the lowest {_share(lower, up=True)})"
+    column = label.removesuffix(f" ({name})")
+    if level.lower >= 0.5:
+        return f"{name} ({column} above that of {_share(level.lower)})"
+    return f"{name} ({column} in the lowest {_share(level.lower, up=True)})"
 
 
 def _reasons(found: Explanation) -> Iterator[str]:
@@ -143,18 +150,17 @@ def _moved(found: Explanation) -> Iterator[str]:
     moved = found.influence
     if moved is None:
         return
-    same = moved.users - moved.better - moved.worse
     yield (
-        f"To first order, one small step on it alone would lower the held-out loss of "
-        f"{moved.better:,} of {_looked_at(moved)}, raise that of {moved.worse:,} and leave {same:,}"
-        f" as they are; of its own user it would {_own(moved)}."
+        "To first order, one small step on it alone would lower the held-out loss of "
+        f"{moved.better:,} of {_looked_at(moved)} and raise that of {moved.worse:,}; of its own "
+        f"user it would {_own(moved)}."
     )
 
 
 def _looked_at(moved: Influence) -> str:
     if moved.users == moved.of:
         return f"{moved.of:,} users"
-    return f"{moved.users:,} users drawn from {moved.of:,}"
+    return f"{moved.users:,} users looked at ({moved.of:,} in all)"
 
 
 def _own(moved: Influence) -> str:

@@ -13,12 +13,16 @@ from dvr_ray.reports.summary import short, significant
 __all__ = [
     "checks",
     "inputs",
+    "members",
     "moved",
     "near",
     "past",
     "ranked",
     "units",
 ]
+
+WHOLE = 0.995
+"""A gate that is so much one input is told as if it were all."""
 
 
 def inputs(found: Explanation) -> Table:
@@ -33,20 +37,27 @@ def inputs(found: Explanation) -> Table:
 
 
 def units(found: Explanation) -> Table:
-    """The units that add most to the value, and who else is in them."""
+    """The units that add most to the value: what they ask for, and how many are in them."""
     rows = tuple(
         (
-            f"{unit.number} of layer {unit.layer}", _asks(unit), _others(found, unit),
-            significant(unit.dividend), f"{unit.size:,.0f} of {unit.batch:,.0f}",
-            f"{unit.same_user:,}", f"{unit.same_item:,}", significant(unit.share),
+            _unit(unit), _asks(unit), significant(unit.dividend),
+            f"{unit.size:,.0f} of {unit.batch:,.0f}", f"{unit.same_user:,}", f"{unit.same_item:,}",
+            significant(unit.share),
         )
-        for unit in found.parts.units[:UNITS] if unit.inside
+        for unit in _listed(found)
     )  # fmt: skip
-    columns = (
-        "unit", "members have", "such as", "dividend", "rows in it", "same user", "same item",
-        "share",
-    )  # fmt: skip
-    return Table(columns, rows, left=3)
+    columns = ("unit", "members have", "dividend", "rows in it", "same user", "same item", "share")
+    return Table(columns, rows, left=2)
+
+
+def members(found: Explanation, count: int = UNITS) -> Table:
+    """Who else is in the first so many of these units: the rows with the nearest inputs."""
+    rows = tuple(
+        (_unit(unit), each.user, each.item, significant(each.value))
+        for unit in _listed(found)[:count]
+        for each in (found.examples[row] for row in unit.examples)
+    )
+    return Table(("unit", "user", "item", "value"), rows, left=3)
 
 
 def checks(found: Explanation) -> Table:
@@ -105,15 +116,18 @@ def ranked(found: Sequence[Explanation]) -> Table:
     return Table(columns, rows, left=2)
 
 
+def _listed(found: Explanation) -> list[Unit]:
+    return [unit for unit in found.parts.units[:UNITS] if unit.inside]
+
+
+def _unit(unit: Unit) -> str:
+    return f"{unit.layer}.{unit.number}"
+
+
 def _asks(unit: Unit) -> str:
-    if not unit.about:
-        return unit.asks or "encodings beyond a threshold"
-    return f"{unit.asks}, {unit.weight:.0%} of the gate"
-
-
-def _others(found: Explanation, unit: Unit) -> str:
-    told = [found.examples[row] for row in unit.examples]
-    return "; ".join(f"{each.user} with {each.item}" for each in told)
+    if not unit.asks:
+        return "encodings beyond a threshold"
+    return unit.asks if unit.weight > WHOLE else f"{unit.asks}, {unit.weight:.0%} of the gate"
 
 
 def _percent(share: float) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dvr_ray.explaining.valued import PARTITIONS, ValuedRun, family
+from dvr_ray.explaining.valued import PARTITIONS, ValuedRun
 from dvr_ray.valuation.dividends import Dividends, dividends
 
 __all__ = ["Check", "Parts", "Unit", "take_apart"]
@@ -38,7 +38,7 @@ class Unit:
     weight : float
         Share of that input in the gate's squared weights, 0 to 1; 1 where it isn't one input.
     about : str
-        Family of that input; empty where it isn't one input.
+        That input; empty where it isn't one.
     dividend : float
         What it adds to B times the worth.
     size : float
@@ -247,7 +247,7 @@ def _asks(run: ValuedRun, layer: int, unit: int) -> tuple[str, float, str]:
     first = int(weights.abs().argmax())
     share = float(weights[first].square() / weights.square().sum().clamp_min(1e-30))
     label = run.labels[first]
-    return f"{'high' if weights[first] > 0 else 'low'} {label}", share, family(label)
+    return f"{'high' if weights[first] > 0 else 'low'} {label}", share, label
 
 
 @torch.no_grad()

@@ -60,6 +60,11 @@ def dividends(valuator: HarsanyiValuator, encodings: Tensor) -> Dividends:
         With memberships by content or by place.
     encodings : Tensor, shape (B, h)
         The batch.
+
+    Returns
+    -------
+    Dividends
+        Its `values` are those of the valuator, rounding apart.
     """
     scores, said = valuator.scored(encodings)
     fields = [scores > valuator.thresholds]

@@ -36,10 +36,15 @@ from dvr_ray.training.run import RunRequest, run
 from dvr_ray.valuation import HarsanyiValuator
 
 KINDS: dict[str, dict[str, Any]] = {
-    "mlp and squares": {"encoder.name": "mlp", "encoder.squares": True},
-    "by place": {"valuator.membership": "positional", "policy.normalisation": "minmax"},
+    "mlp and squares": {
+        "encoder.name": "mlp", "encoder.squares": True, "backbone": {"name": "lightgcn", "dim": 8},
+    },
+    "by place": {
+        "valuator.membership": "positional", "policy.normalisation": "minmax",
+        "backbone": {"name": "neumf", "dropout": 0.3},
+    },
     "products": {"encoder.features": ("agreement", "products")},
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +93,7 @@ def test_parts_add_up_for_every_kind_of_net(kind: str, made: Callable[[str], Val
         assert parts.value == pytest.approx(valued.values[40], rel=1e-9)
     told = Explainer(valued).explain(40)
     assert all(sentences(told)) and bool(told.parts.inputs) == (kind != "mlp and squares")
+    assert told.influence is not None and told.influence.better and told.influence.worse
 
 
 def _batch(valued: ValuedRun, row: int, partition: int) -> torch.Tensor:
@@ -150,7 +156,7 @@ def test_influence_is_the_product_of_gradients(valued: ValuedRun) -> None:
     """Of the loss of the row and of each user's held-out loss, both by autograd over loops."""
     data, row = parts_of(valued.opened)[0], 91
     found = influence(valued, data, row)
-    assert found is not None and found.own is not None and found.users == found.of
+    assert found.own is not None and found.users == found.of
     train, backbone = valued.train, valued.opened.backbone
     user, item = int(train.users[row]), int(train.items[row])
     frozen = backbone.frozen()
