@@ -66,10 +66,6 @@ class Backbone(nn.Module, ABC):
         super().__init__()
         self._kept: tuple[tuple[int, ...], Tables] | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what `frozen` keeps: in a copy, versions of weights are counted anew."""
-        return {**self.__dict__, "_kept": None}
-
     @classmethod
     @abstractmethod
     def build(cls, params: Any, train: Interactions, generator: torch.Generator) -> Backbone:

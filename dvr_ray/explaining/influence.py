@@ -21,7 +21,6 @@ NeurIPS 2020 (TracIn), eq. 1, at one checkpoint.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,11 +122,10 @@ def influence(run: ValuedRun, data: TrialData, row: int) -> Influence:
     Influence
         To first order.
     """
-    backbone = copy.deepcopy(run.opened.backbone).double()
     user, item = int(run.train.users[row]), int(run.train.items[row])
     items = _items(run, item)
     users = _users(run, data.selection, (user, item), len(items))
-    effects = _effects(run, data.selection, backbone, (user, item), users, items)
+    effects = _effects(run, data.selection, (user, item), users, items)
     effects = effects * run.config.training.lr
     others = [(int(u), float(e)) for u, e in zip(users, effects, strict=True) if u != user]
     ranked = sorted(others, key=lambda each: each[1])
@@ -168,28 +166,34 @@ def _users(run: ValuedRun, held_out: Interactions, pair: tuple[int, int], items:
 def _effects(
     run: ValuedRun,
     held_out: Interactions,
-    backbone: Backbone,
     pair: tuple[int, int],
     users: np.ndarray,
     items: np.ndarray,
 ) -> np.ndarray:
     """By how much the losses of users (u,) fall for a step of size 1, shape (u,)."""
+    backbone = run.movable
     direction = _gradient(run.train, backbone, pair, items)
-    size = float(torch.sqrt(sum((g.square().sum() for g in direction), torch.tensor(0.0))))
+    size = _norm(direction)
     if size == 0:
         return np.zeros(len(users))
-    scale = float(
-        torch.sqrt(sum((p.square().sum() for p in backbone.parameters()), torch.tensor(0.0)))
-    )
-    step = STEP * max(scale, 1e-12) / size
+    start = [weights.detach().clone() for weights in backbone.parameters()]
+    step = STEP * max(_norm(start), 1e-12) / size
     losses = []
-    for sign in (1, -1):
-        moved = copy.deepcopy(backbone)
-        with torch.no_grad():
-            for weights, gradient in zip(moved.parameters(), direction, strict=True):
-                weights.add_(gradient, alpha=sign * step)
-            losses.append(_losses(run.train, held_out, moved, users, items))
+    for sign in (step, -step):
+        _put(backbone, [w + sign * g for w, g in zip(start, direction, strict=True)])
+        losses.append(_losses(run.train, held_out, backbone, users, items))
+    _put(backbone, start)
     return np.asarray((losses[0] - losses[1]) / (2 * step))
+
+
+def _norm(tensors: list[Tensor]) -> float:
+    return float(torch.stack([tensor.square().sum() for tensor in tensors]).sum().sqrt())
+
+
+def _put(backbone: Backbone, values: list[Tensor]) -> None:
+    with torch.no_grad():
+        for weights, value in zip(backbone.parameters(), values, strict=True):
+            weights.copy_(value)
 
 
 def _gradient(

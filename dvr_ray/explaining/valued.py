@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from dvr_ray.backbones import Backbone
 from dvr_ray.data.features import DYNAMIC, FEATURES
 from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.errors import CheckpointError, DataError
@@ -108,6 +110,11 @@ class ValuedRun:
         if inputs.shape[1] != self.net.columns:
             raise self._misfit(f"{inputs.shape[1]} inputs, the valuator takes {self.net.columns}")
         return inputs
+
+    @cached_property
+    def movable(self) -> Backbone:
+        """The backbone once more, in float64, for who moves its weights and puts them back."""
+        return replace(self.opened).backbone.double()
 
     def batches(self, partition: int) -> list[Tensor]:
         """Batches of one of the partitions that stored values are the mean over."""
