@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
-DEFAULT, MOST, FEW = 5, 100, 3
+DEFAULT, MOST = 5, 100
 
 
 def explain(
@@ -132,7 +132,7 @@ def _show_one(found: Explanation, screen: Screen) -> None:
         screen.result(line)
     _table("inputs", tables.inputs(found), screen)
     _table("Harsanyi units (layer.unit) with the largest share", tables.units(found), screen)
-    _table("who else is in them, the nearest first", tables.members(found, FEW), screen)
+    _table("who else is in the first three, the nearest first", tables.members(found), screen)
     if found.no_past:
         screen.result(f"value over training: {found.no_past}")
     else:

@@ -68,9 +68,10 @@ def write_history(
     }
     content = Content(
         title=f"Values of {_user(named[0])}",
-        subtitle=" ".join(sentences(found[0])) if one else _subtitle(named, lower),
+        subtitle=sentences(found[0])[0] if one else _subtitle(named, lower),
         cards=tuple(_cards(named, lower, found[0] if one else None)),
         sections=(
+            *(_plain_words(found[0]) if one else ()),
             _history(explainer, named, lower, found if one else ()),
             *(_one(found[0]) if one else _several(found)),
         ),
@@ -117,6 +118,10 @@ def _cards(named: list[Row], lower: np.ndarray, one: Explanation | None) -> Iter
     yield Card("interactions", f"{len(named):,}", "in the training part")
     yield Card("mean value", significant(float(np.mean(values))), "of them")
     yield Card("rows valued lower", f"{lower.mean():.0%}", "of all, on average; 50% is usual")
+
+
+def _plain_words(found: Explanation) -> Iterator[Section]:
+    yield Section("In plain words", " ".join(sentences(found)[1:]))
 
 
 def _history(
@@ -193,7 +198,7 @@ def _one(found: Explanation) -> Iterator[Section]:
         table=tables.units(found),
     )
     yield Section(
-        "Who else is in these units",
+        "Who else is in the first three",
         "Other members of each in the first of its batches, those with the nearest inputs.",
         table=tables.members(found),
     )
@@ -217,11 +222,12 @@ def _one(found: Explanation) -> Iterator[Section]:
         "Rows with the same inputs have the same value, whoever's they are.",
         table=tables.near(found.alike, "distance"),
     )
-    yield Section(
-        "The user's other items nearest to it",
-        "By the cosine of the model's embeddings.",
-        table=tables.near(found.history, "cosine"),
-    )
+    if found.history:
+        yield Section(
+            "The user's other items nearest to it",
+            "By the cosine of the model's embeddings.",
+            table=tables.near(found.history, "cosine"),
+        )
     yield Section(
         "Check",
         "The values of a batch must add up to its worth minus that of the empty batch, which is "

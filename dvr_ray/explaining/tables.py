@@ -21,6 +21,7 @@ __all__ = [
     "units",
 ]
 
+FEW = 3
 WHOLE = 0.995
 """A gate that is so much one input is told as if it were all."""
 
@@ -50,11 +51,11 @@ def units(found: Explanation) -> Table:
     return Table(columns, rows, left=2)
 
 
-def members(found: Explanation, count: int = UNITS) -> Table:
-    """Who else is in the first so many of these units: the rows with the nearest inputs."""
+def members(found: Explanation) -> Table:
+    """Who else is in the first three of these units: the rows with the nearest inputs."""
     rows = tuple(
         (_unit(unit), each.user, each.item, significant(each.value))
-        for unit in _listed(found)[:count]
+        for unit in _listed(found)[:FEW]
         for each in (found.examples[row] for row in unit.examples)
     )
     return Table(("unit", "user", "item", "value"), rows, left=3)
