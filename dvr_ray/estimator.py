@@ -23,7 +23,7 @@ from dvr_ray.data.folder import new_folder
 from dvr_ray.data.frame import write_frame
 from dvr_ray.data.prepare import prepare
 from dvr_ray.data.reading.columns import choose
-from dvr_ray.errors import CheckpointError, ConfigError
+from dvr_ray.errors import CheckpointError, ConfigError, DvrRayError
 from dvr_ray.files import holds
 from dvr_ray.metrics import Catalogue
 from dvr_ray.reports.values import read_values
@@ -126,8 +126,12 @@ class DVR:
         write_frame(frame, self.config.data, where / LOG, users=users, items=items)
         told = {"source": "table", "path": str((where / LOG).resolve()), "cache": False}
         config = apply(self.config, {f"data.{name}": value for name, value in told.items()})
-        data, _ = prepare(config)
-        check_served(config, Catalogue.of(data), PLACE)
+        try:
+            data, _ = prepare(config)
+            check_served(config, Catalogue.of(data), PLACE)
+        except DvrRayError:
+            shutil.rmtree(where / LOG)  # the folder is free for another try
+            raise
         run(RunRequest(config, data, where), reporter or Silent())
         # Relative to the file, so that the folder can be moved.
         dump(apply(config, {"data.path": LOG}), where / "config.yaml")

@@ -69,16 +69,22 @@ def recommend(
 
 
 def _chosen(run: OpenedRun, given: list[str]) -> np.ndarray:
-    """Numbers of the users that were asked for, each once, in the order in which they were."""
+    """Numbers of the users that were asked for, each once, in the order in which they were.
+
+    A word that is an id of the run is that id, even where a file has the same name.
+    """
     import numpy as np
+    import pyarrow as pa
 
     from dvr_ray.training.recommending import known_numbers
+
+    ids = run.catalogue.users
 
     numbers = []
     for word in given:
         if word == ALL:
             numbers.append(np.arange(len(run.catalogue.users)))
-        elif Path(word).is_file():
+        elif ids.numbers(pa.array([word]))[0] < 0 and Path(word).is_file():
             lines = Path(word).read_text(encoding="utf-8", errors="replace").splitlines()
             numbers.append(known_numbers(run, "user", [line for line in lines if line], word))
         else:

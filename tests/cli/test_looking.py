@@ -106,9 +106,8 @@ def test_names_can_t_break_out_of_the_page(
     )
     below = np.searchsorted(np.sort(values["value"]), numbers["history"][0]["value"])
     assert numbers["history"][0]["lower"] == pytest.approx(below / len(values))
-    bars = json.loads(
-        next(text for attrs, text in found.scripts if attrs.get("id") == "figure-1-1")
-    )
+    figures = [text for attrs, text in found.scripts if attrs.get("type") == "application/json"]
+    bars = json.loads(figures[0])
     shares = [each["lower"] for each in numbers["history"]]
     assert bars["data"][0]["marker"]["color"] == pytest.approx(shares, abs=1e-4)
     marked = [width > 0 for width in bars["data"][0]["marker"]["line"]["width"]]
