@@ -34,11 +34,11 @@ def explain(
     ] = None,
     top: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option("--top", min=0, max=MOST, help="So many of the highest; 5 by default."),
+        typer.Option("--top", min=0, max=MOST, help="So many of the highest; without either, 5."),
     ] = None,
     bottom: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option("--bottom", min=0, max=MOST, help="So many of the lowest; 5 by default."),
+        typer.Option("--bottom", min=0, max=MOST, help="So many of the lowest; without either, 5."),
     ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
