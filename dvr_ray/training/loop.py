@@ -211,10 +211,15 @@ class Trainer:
                 f"the loss is {row['loss']}",
                 "lower training.lr or raise training.l2",
             )
+        self._look(self._progress.epoch)
+        self.valuators.add(row["epoch"], self.weighting.valuator_tensors())
+        return row | self._selection.judge(self._progress)
+
+    def _look(self, epoch: int) -> None:
+        """Let the models be measured after an epoch; the valuator of the one kept is kept too."""
         replicas = self._replicas
-        better = self._selection.judge(row, replicas.main, replicas.control, self._progress)
-        self.valuators.add(row["epoch"], self.weighting.valuator_tensors(), best=better)
-        return row
+        if self._selection.look(replicas.main, replicas.control, self._progress, epoch):
+            self.valuators.best = self.weighting.valuator_tensors()
 
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
         """One epoch of the main learner alone; a weighting that learns isn't asked."""
@@ -256,6 +261,9 @@ class Trainer:
             counter = epoch if group.whole else number
             walked = self._planner.walk(batches, counter)
             self._replicas.explore(walked, counter, self._record)
+            if self._replicas.apart and epoch < self._progress.epoch + group.epochs - 1:
+                self._replicas.hand_over()
+                self._look(epoch + 1)
         self._replicas.hand_over()
         loss = self._record.merge()
         exploring = {k: replica.backbone for k, replica in self._replicas.exploring.items()}

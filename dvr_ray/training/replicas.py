@@ -57,7 +57,7 @@ class Replicas:
 
     def __init__(self, config: RunConfig, parts: Parts, rows: int, sharing: Sharing) -> None:
         self._seed, self._scratch = config.seed, config.adapter.horizon.start == "scratch"
-        self._apart = goes_apart(config)
+        self.apart = goes_apart(config)
         self._parts, self._rows, self._sharing = parts, rows, sharing
         self._kept: dict[int, Learner] = {}
         self._stack: Stack | None = None
@@ -71,7 +71,7 @@ class Replicas:
         own = [k for k in range(wanted) if self._sharing.owns(k)]
         if self._scratch:
             self.exploring = {k: self._parts.learner(number + 1) for k in own}
-        elif wanted == 1 and not self._apart:
+        elif wanted == 1 and not self.apart:
             self.exploring = {0: self.main}
         else:
             if not self._kept:
@@ -116,9 +116,9 @@ class Replicas:
             Gets the losses.
         """
         silent = LossRecord(self._rows, self._sharing.batches)
-        counted, replicas = silent if self._apart else record, self._parts.replicas
+        counted, replicas = silent if self.apart else record, self._parts.replicas
         trained = [_Trained(learner, counted, k) for k, learner in self.exploring.items()]
-        if self._apart:
+        if self.apart:
             self._parts.weighting.redraw(counter)
             if self._owns_main:
                 trained.append(_Trained(self.main, record, replicas))
@@ -128,7 +128,7 @@ class Replicas:
 
     def hand_over(self) -> None:
         """End a horizon's training: main and control become alike on all workers."""
-        if self._apart:
+        if self.apart:
             self.main.hand_over(self._sharing.models, own=self._owns_main)
         if self.control is not None:
             self.control.hand_over(self._sharing.models, own=self._owns_control)
@@ -138,7 +138,7 @@ class Replicas:
 
         Replicas from scratch are let go.
         """
-        if not self._apart and self._parts.replicas > 1:
+        if not self.apart and self._parts.replicas > 1:
             replicas = self.exploring.values()
             self.main.merge(replicas, self._parts.replicas, self._sharing.models)
         if self._scratch:
@@ -164,7 +164,7 @@ class Replicas:
 
     @property
     def _owns_control(self) -> bool:
-        return self._sharing.owns(self._parts.replicas + self._apart)
+        return self._sharing.owns(self._parts.replicas + self.apart)
 
     def _walk(self, batches: Iterable[Batch], trained: list[_Trained]) -> None:
         if not trained:

@@ -46,46 +46,65 @@ class ModelSelection:
         self._names = list(dict.fromkeys(canonical(name) for name in names))
         self.sign = 1 if parse(training.metric).higher_is_better else -1
         self.best: dict[str, Tensor] = {}
+        self._told: dict[str, Any] = {}
+        self._fresh = False
 
-    def judge(
-        self, row: dict[str, Any], main: Learner, control: Learner | None, progress: Progress
-    ) -> bool:
-        """Measure, apply the gate, and update row and progress.
+    def look(self, main: Learner, control: Learner | None, progress: Progress, epoch: int) -> bool:
+        """Measure models, apply the gate, and remember the adopted one where it is kept.
+
+        Models that train beside replicas for many epochs are looked at after each, so that the
+        epoch kept is picked as finely as that of plain training.
 
         Parameters
         ----------
-        row : dict
-            The report; gets ``selection``, and with a control ``valued``, ``keep_all`` and
-            ``adopted``.
         main : Learner
             The model trained on the selected triplets.
         control : Learner or None
             The model trained on all triplets; whichever selects better is adopted.
         progress : Progress
             Gets the best epoch and its metrics.
+        epoch : int
+            Epochs that they were trained for.
 
         Returns
         -------
         bool
-            Whether this report's model is kept: the best so far, or where the last is kept any.
+            Whether it is kept: the best so far, or where the last is kept any.
         """
         selection, adopted = self._measure(main), main
+        told: dict[str, Any] = {}
         if control is not None:
             keep_all = self._measure(control)
-            row |= {"valued": selection, "keep_all": keep_all, "adopted": "valued"}
+            told = {"valued": selection, "keep_all": keep_all, "adopted": "valued"}
             if self._oriented(keep_all) > self._oriented(selection):
-                selection, adopted, row["adopted"] = keep_all, control, "keep-all"
-        row["selection"] = selection
+                selection, adopted, told["adopted"] = keep_all, control, "keep-all"
         score = self._oriented(selection)
-        better = self._keep == "last" or progress.best is None or score > progress.best
-        if better:
-            progress.best, progress.best_epoch = score, progress.epoch
-            progress.best_metrics, progress.stale = selection, 0
+        kept = self._keep == "last" or progress.best is None or score > progress.best
+        if kept:
+            progress.best, progress.best_epoch = score, epoch
+            progress.best_metrics, self._fresh = selection, True
             weights = adopted.backbone.state_dict()
             self.best = {name: tensor.detach().clone() for name, tensor in weights.items()}
-        else:
-            progress.stale += 1
-        return better
+        if (
+            not self._told
+            or self._keep == "last"
+            or score > self._oriented(self._told["selection"])
+        ):
+            self._told = told | {"selection": selection}
+        return kept
+
+    def judge(self, progress: Progress) -> dict[str, Any]:
+        """End a report's looks: count it as stale where none of its models was kept.
+
+        Returns
+        -------
+        dict
+            Of the best of its looks: ``selection``, and with a control ``valued``, ``keep_all`` and
+            ``adopted``.
+        """
+        progress.stale = 0 if self._fresh else progress.stale + 1
+        told, self._told, self._fresh = self._told, {}, False
+        return told
 
     def _measure(self, learner: Learner) -> dict[str, float]:
         return self._evaluator.values(learner.backbone, {"selection": self._names})["selection"]

@@ -1,4 +1,4 @@
-"""Valuators that a run keeps: the best report's, and a few of the others, evenly spread.
+"""Valuators that a run keeps: the best model's, and those of a few reports, evenly spread.
 
 Values over training are told by weights instead of values: they are the same few kilobytes whatever
 the number of rows, and with inputs that are fixed once the warm-up has ended they give exactly the
@@ -25,7 +25,7 @@ class Valuators:
     Attributes
     ----------
     best : dict of str to Tensor
-        The best report's; empty without a valuator.
+        The one in use when the best model was measured; empty without a valuator.
     history : dict of str to Tensor
         Those of up to 16 reports, their names led by the epoch, as ``12.means.head``.
     """
@@ -34,7 +34,7 @@ class Valuators:
         self.best: dict[str, Tensor] = {}
         self.history: dict[str, Tensor] = {}
 
-    def add(self, epoch: int, tensors: dict[str, Tensor], *, best: bool) -> None:
+    def add(self, epoch: int, tensors: dict[str, Tensor]) -> None:
         """Take a report's valuator.
 
         Parameters
@@ -43,11 +43,7 @@ class Valuators:
             Epochs done.
         tensors : dict of str to Tensor
             As `Weighting.valuator_tensors` gives it.
-        best : bool
-            Whether the report is the best so far.
         """
-        if best:
-            self.best = tensors
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
         if 0 < size <= LARGEST:
             self.history |= prefixed(str(epoch), tensors)
