@@ -30,12 +30,12 @@ from dvr_ray.backbones import BACKBONES  # noqa: E402
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
 from dvr_ray.config.schema import RunConfig  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.errors import ConfigError  # noqa: E402
 from dvr_ray.training.build import build  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
 from dvr_ray.training.learner import LossRecord  # noqa: E402
 from dvr_ray.training.planning import Planner  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 
 CPU = torch.device("cpu")
 WARM = 3

@@ -40,7 +40,6 @@ from dvr_ray.backbones import Backbone  # noqa: E402
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
 from dvr_ray.config.schema import RunConfig  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.training.batched import Stack  # noqa: E402
 from dvr_ray.training.build import build  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
@@ -48,6 +47,7 @@ from dvr_ray.training.learner import Batch, Learner, LossRecord  # noqa: E402
 from dvr_ray.training.loop import Trainer  # noqa: E402
 from dvr_ray.training.optimiser import BackboneOptimiser  # noqa: E402
 from dvr_ray.training.planning import Planner  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 
 DIM, BATCH, LR = 64, 4096, 1e-3
 RATES = (1e-3, 2e-3, 4e-3, 8e-3)

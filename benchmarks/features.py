@@ -37,8 +37,8 @@ from dvr_ray.config.schema import RunConfig  # noqa: E402
 from dvr_ray.data.features import FEATURES, FeatureContext, static_features  # noqa: E402
 from dvr_ray.data.features.pairs import incidence  # noqa: E402
 from dvr_ray.data.interactions import Interactions, TrialData  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.metrics.auc import roc_auc  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 from dvr_ray.weightings.inputs import EncoderInputs  # noqa: E402
 
 FAMILIES = ("agreement", "neighbourhood", "overlap", "coherence", "counts")

@@ -27,9 +27,9 @@ from benchmarks.lightgcn_reference import whole  # noqa: E402
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
 from dvr_ray.config.schema import RunConfig  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.metrics import Catalogue  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 
 REFERENCE = {"recall@20": 0.1627, "ndcg@20": 0.1378}
 FIRST = {

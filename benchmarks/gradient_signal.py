@@ -32,11 +32,11 @@ from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
 from dvr_ray.config.schema import RunConfig  # noqa: E402
 from dvr_ray.data.interactions import TrialData  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.metrics import Catalogue, ExposureMetric, parse  # noqa: E402
 from dvr_ray.metrics.auc import roc_auc  # noqa: E402
 from dvr_ray.rewards.credit import CreditRule, advantages  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 from dvr_ray.training.rewarding import RewardMeter  # noqa: E402
 from dvr_ray.training.sharing import Sharing  # noqa: E402
 

@@ -40,11 +40,11 @@ from benchmarks.shapley import (  # noqa: E402
 )
 from dvr_ray.config.load import load_study  # noqa: E402
 from dvr_ray.data.interactions import TrialData  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.errors import DvrRayError  # noqa: E402
 from dvr_ray.kmeans import kmeans  # noqa: E402
 from dvr_ray.seeding import generator  # noqa: E402
 from dvr_ray.studies.cells import Cell, configured  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 from dvr_ray.training.reporter import Silent  # noqa: E402
 from dvr_ray.training.run import RunRequest, run  # noqa: E402
 from dvr_ray.weightings.fixed import plain_mean  # noqa: E402

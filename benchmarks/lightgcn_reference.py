@@ -36,11 +36,11 @@ from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
 from dvr_ray.config.schema import RunConfig  # noqa: E402
 from dvr_ray.data.interactions import Interactions  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.training.build import build  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator, mean_per_user  # noqa: E402
 from dvr_ray.training.learner import LossRecord  # noqa: E402
 from dvr_ray.training.planning import Planner  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 
 METRICS = ["recall@20", "ndcg@20"]
 # Printed after the sixth epoch.

@@ -28,8 +28,8 @@ sys.path.insert(0, str(REPOSITORY))
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import load_run  # noqa: E402
 from dvr_ray.data.interactions import SealedTest, TrialData  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 from dvr_ray.training.run import load_backbone  # noqa: E402
 
 SPACES = REPOSITORY / "search_spaces"

@@ -67,7 +67,7 @@ class Cells:
 
     def parts(self, seed: int) -> Any:
         """Parts of the data as a seed splits them; those of the last seed are kept."""
-        from dvr_ray.data.prepare import prepare
+        from dvr_ray.training.prepare import prepare
 
         if seed != self._seed:
             self._seed, self._parts = seed, prepare(self.config("DVR, ndcg@20", seed))

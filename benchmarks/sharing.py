@@ -30,9 +30,9 @@ sys.path.insert(0, str(REPOSITORY))
 
 from dvr_ray.collective import Collective, OneProcess  # noqa: E402
 from dvr_ray.config.load import load_run  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.distributed.collective import TorchCollective  # noqa: E402
 from dvr_ray.training.loop import Trainer  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 
 SETTINGS = [
     "training.warmup=1", "training.epochs=1000", "adapter.horizon={epochs: 2, start: current}",

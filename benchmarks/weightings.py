@@ -23,8 +23,8 @@ sys.path.insert(0, str(REPOSITORY))
 from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import apply  # noqa: E402
 from dvr_ray.config.schema import RunConfig  # noqa: E402
-from dvr_ray.data.prepare import prepare  # noqa: E402
 from dvr_ray.training.loop import Trainer  # noqa: E402
+from dvr_ray.training.prepare import prepare  # noqa: E402
 
 METHODS: dict[str, dict[str, Any]] = {
     "bpr": {"name": "bpr"},

@@ -21,7 +21,6 @@ from dvr_ray.config.load import apply, dump, load_run
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.folder import new_folder
 from dvr_ray.data.frame import write_frame
-from dvr_ray.data.prepare import prepare
 from dvr_ray.data.reading.columns import choose
 from dvr_ray.errors import CheckpointError, ConfigError, DvrRayError
 from dvr_ray.files import holds
@@ -29,6 +28,7 @@ from dvr_ray.metrics import Catalogue
 from dvr_ray.reports.values import read_values
 from dvr_ray.training.build import check, check_served
 from dvr_ray.training.opened import OpenedRun, open_run
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.recommending import known_numbers, recommend
 from dvr_ray.training.reporter import Reporter, Silent
 from dvr_ray.training.run import RunRequest, run

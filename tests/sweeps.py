@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dvr_ray.config.load import dump, load_run, load_space
-from dvr_ray.data.prepare import prepare
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
 from dvr_ray.tuning.manifest import Manifest

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from dvr_ray import DVR
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
-from dvr_ray.data.prepare import prepare
 from dvr_ray.errors import CheckpointError, ConfigError, DataError
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
 

@@ -24,8 +24,8 @@ from benchmarks.shapley import (
 )
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
-from dvr_ray.data.prepare import prepare
 from dvr_ray.errors import ConfigError
+from dvr_ray.training.prepare import prepare
 
 PLAYERS = 6
 

@@ -15,8 +15,8 @@ from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.data.prepare import prepare
 from dvr_ray.rewards import MetricAdapter
+from dvr_ray.training.prepare import prepare
 from dvr_ray.weightings import Horizon, TripletBatch, Weighting, WeightingParts
 
 __all__ = ["horizon", "make_backbone", "make_batch", "make_weighting", "small_data"]

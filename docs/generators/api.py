@@ -19,7 +19,7 @@ __all__ = ["MODULES", "module_page"]
 
 MODULES = (
     "dvr_ray.config.load",
-    "dvr_ray.data.prepare",
+    "dvr_ray.training.prepare",
     "dvr_ray.data.interactions",
     "dvr_ray.data.sources.source",
     "dvr_ray.data.features.feature",

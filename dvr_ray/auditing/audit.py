@@ -20,11 +20,11 @@ from dvr_ray.config.load import dump
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.cache import load_dataset
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.data.prepare import prepare
 from dvr_ray.files import placed
 from dvr_ray.registry import canonical
 from dvr_ray.reports.page import write_page
 from dvr_ray.tracking import Tracking
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.run import RunRequest, run
 

@@ -93,10 +93,10 @@ def _train(
     address: str | None,
 ) -> dict[str, Any]:
     """Prepare the data and train."""
-    from dvr_ray.data.prepare import prepare
     from dvr_ray.metrics import Catalogue
     from dvr_ray.tracking import Tracking
     from dvr_ray.training.build import check_served
+    from dvr_ray.training.prepare import prepare
     from dvr_ray.training.run import RunRequest, run
 
     data, _ = prepare(config)

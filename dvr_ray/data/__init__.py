@@ -2,6 +2,5 @@
 
 from dvr_ray.data.frame import from_frame
 from dvr_ray.data.interactions import Dataset, Interactions, SealedTest, TrialData
-from dvr_ray.data.prepare import prepare
 
-__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData", "from_frame", "prepare"]
+__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData", "from_frame"]

@@ -54,7 +54,7 @@ def split(
     Returns
     -------
     TrialData
-        What a trial may see; ``features`` is empty, `dvr_ray.data.prepare` fills it.
+        What a trial may see; ``features`` is empty, `dvr_ray.training.prepare` fills it.
     SealedTest
         The given test part, or the drawn one.
 

@@ -17,7 +17,6 @@ from typing import Any
 from dvr_ray import __version__
 from dvr_ray.config.schema import ResourcesConfig, RunConfig
 from dvr_ray.config.study import Choice, Study
-from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
 from dvr_ray.errors import RunError
 from dvr_ray.events import Note, Tell, Warned
@@ -27,6 +26,7 @@ from dvr_ray.studies.cells import Cell, Cells, cells_of, configured, key_of
 from dvr_ray.studies.choosing import Chosen, grid_of, groups_of
 from dvr_ray.training.build import check, check_served
 from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run, test_metrics
 from dvr_ray.training.stored import Failure, read_rows

@@ -27,7 +27,7 @@ from dvr_ray.collective import Collective
 from dvr_ray.config.load import config_hash
 from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.errors import CheckpointError, DivergedError
+from dvr_ray.errors import CheckpointError
 from dvr_ray.metrics import Catalogue
 from dvr_ray.state import prefixed, under
 from dvr_ray.training import checkpoint
@@ -42,7 +42,7 @@ from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.selecting import ModelSelection
 from dvr_ray.training.sharing import Sharing
 from dvr_ray.training.valuators import Valuators
-from dvr_ray.training.watch import Watch
+from dvr_ray.training.watch import Watch, check_finite
 from dvr_ray.weightings import Horizon
 
 __all__ = ["Trainer"]
@@ -158,13 +158,11 @@ class Trainer:
                 row["warnings"], self._notes = found, []
             if log is not None:
                 log(row)
-            reporter.report(row, self._saved(folder))
+            saved = None
+            if self._collective.rank == 0:
+                saved = checkpoint.save(folder, self._progress, self._tensors(), self.identity)
+            reporter.report(row, saved)
         return self._progress
-
-    def _saved(self, folder: Path) -> Path | None:
-        if self._collective.rank > 0:
-            return None
-        return checkpoint.save(folder, self._progress, self._tensors(), self.identity)
 
     def load_best(self) -> Learner:
         """Return the main learner with the weights of the best epoch; the valuator is of it too.
@@ -205,12 +203,7 @@ class Trainer:
             row = self._plain_epoch("warm-up" if warming else "train")
         else:
             row = self._bilevel()
-        if not np.isfinite(row["loss"]):
-            raise DivergedError(
-                f"epoch {self._progress.epoch}",
-                f"the loss is {row['loss']}",
-                "lower training.lr or raise training.l2",
-            )
+        check_finite(row)
         self._look(self._progress.epoch)
         self.valuators.add(row["epoch"], self.weighting.valuator_tensors())
         return row | self._selection.judge(self._progress)
@@ -256,12 +249,13 @@ class Trainer:
         self.weighting.begin(horizon)
         self._replicas.open(number)
         self.weighting.parts.adapter.hold(self._meter.begin(self._replicas.main.backbone, number))
-        for epoch in range(self._progress.epoch, self._progress.epoch + group.epochs):
+        last = self._progress.epoch + group.epochs
+        for epoch in range(self._progress.epoch, last):
             batches = self._planner.order(epoch) if group.whole else group.batches
             counter = epoch if group.whole else number
             walked = self._planner.walk(batches, counter)
             self._replicas.explore(walked, counter, self._record)
-            if self._replicas.apart and epoch < self._progress.epoch + group.epochs - 1:
+            if self._replicas.apart and epoch + 1 < last:
                 self._replicas.hand_over()
                 self._look(epoch + 1)
         self._replicas.hand_over()
@@ -291,10 +285,8 @@ class Trainer:
     def _tensors(self) -> dict[str, Tensor]:
         state = self._replicas.tensors() | prefixed("best", self._selection.best)
         state |= self.valuators.tensors()
-        state |= prefixed("weighting", self.weighting.tensors())
-        state |= prefixed("negatives", self._parts.negatives.tensors())
-        state |= prefixed("losses", self._record.tensors())
-        state |= prefixed("reward", self._meter.tensors())
+        for name, part in self._stateful.items():
+            state |= prefixed(name, part.tensors())
         # safetensors refuses tensors that share memory.
         return {k: v.clone() for k, v in state.items()}
 
@@ -302,7 +294,10 @@ class Trainer:
         self._replicas.load_tensors(state)
         self._selection.best = under("best", state)
         self.valuators.load_tensors(state)
-        self.weighting.load_tensors(under("weighting", state))
-        self._parts.negatives.load_tensors(under("negatives", state))
-        self._record.load_tensors(under("losses", state))
-        self._meter.load_tensors(under("reward", state))
+        for name, part in self._stateful.items():
+            part.load_tensors(under(name, state))
+
+    @property
+    def _stateful(self) -> dict[str, Any]:
+        return {"weighting": self.weighting, "negatives": self._parts.negatives,
+                "losses": self._record, "reward": self._meter}  # fmt: skip

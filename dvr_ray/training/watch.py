@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import isfinite
 from typing import Any
 
+from dvr_ray.errors import DivergedError
 from dvr_ray.training.checkpoint import Progress
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "check_finite"]
 
 REPORTS = 5
+
+
+def check_finite(row: dict[str, Any]) -> None:
+    """Refuse a report whose training loss is no number.
+
+    Raises
+    ------
+    DivergedError
+        Naming the epoch.
+    """
+    if not isfinite(row["loss"]):
+        raise DivergedError(
+            f"epoch {row['epoch']}",
+            f"the loss is {row['loss']}",
+            "lower training.lr or raise training.l2",
+        )
 
 
 class Watch:

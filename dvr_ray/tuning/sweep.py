@@ -15,7 +15,6 @@ from typing import Any
 from dvr_ray.config.load import apply, dump
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import SealedTest, TrialData
-from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
 from dvr_ray.distributed.group import WorkerGroups
 from dvr_ray.errors import ConfigError, RunError
@@ -24,6 +23,7 @@ from dvr_ray.files import claimed, holds
 from dvr_ray.metrics import Catalogue, parse
 from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check, check_served
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.sharing import check_workers
 from dvr_ray.tuning.final import read_final, retrain_and_test
 from dvr_ray.tuning.manifest import Manifest, space_hash

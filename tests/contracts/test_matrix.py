@@ -20,10 +20,10 @@ from dvr_ray.backbones import BACKBONES
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
-from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.collective import TorchCollective
 from dvr_ray.negatives import NEGATIVES
 from dvr_ray.training.loop import Trainer
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.weightings import WEIGHTINGS
 

@@ -14,9 +14,9 @@ from small_run import SMALL
 
 from dvr_ray.config.load import apply, load_space
 from dvr_ray.config.schema import RunConfig
-from dvr_ray.data.prepare import prepare
 from dvr_ray.files import visible
 from dvr_ray.training.checkpoint import Progress
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.stored import read_rows

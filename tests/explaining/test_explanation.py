@@ -20,7 +20,6 @@ from torch.nn.functional import softplus
 
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
-from dvr_ray.data.prepare import prepare
 from dvr_ray.errors import CheckpointError, DataError
 from dvr_ray.explaining import Explainer, ValuedRun
 from dvr_ray.explaining.influence import influence, payers
@@ -31,6 +30,7 @@ from dvr_ray.explaining.taking_apart import take_apart
 from dvr_ray.seeding import generator
 from dvr_ray.training.opened import open_run
 from dvr_ray.training.parts import parts_of
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
 from dvr_ray.valuation import HarsanyiValuator

@@ -10,7 +10,7 @@ from small_run import SMALL
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.data.prepare import prepare
+from dvr_ray.training.prepare import prepare
 
 
 @pytest.fixture

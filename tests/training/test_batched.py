@@ -16,7 +16,6 @@ from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.collective import TorchCollective
 from dvr_ray.training import replicas
 from dvr_ray.training.batched import Stack, can_stack
@@ -24,6 +23,7 @@ from dvr_ray.training.build import build
 from dvr_ray.training.learner import LossRecord
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.planning import Planner
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 
 CPU = torch.device("cpu")

@@ -17,9 +17,7 @@ from safetensors.torch import load_file
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import CheckpointError, RunError
-from dvr_ray.training.learner import Learner
 from dvr_ray.training.run import RunRequest, load_backbone, run
-from dvr_ray.training.selecting import ModelSelection
 from dvr_ray.training.stored import finished, read_rows
 from dvr_ray.weightings import dvr
 
@@ -135,33 +133,6 @@ def test_gate_adopts_the_model_that_selects_better(
         better = max(row["valued"]["ndcg@20"], row["keep_all"]["ndcg@20"])
         assert row["selection"]["ndcg@20"] == better
     assert result["selection"]["ndcg@20"] == max(r["selection"]["ndcg@20"] for r in recorder.rows)
-
-
-def test_models_beside_replicas_are_measured_after_every_epoch(
-    small_run: Make, small_data: TrialData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of the two models and the three epochs of a horizon, the best is told, and of all kept."""
-    measured: list[float] = []
-    measure = ModelSelection._measure
-
-    def remember(self: ModelSelection, learner: Learner) -> dict[str, float]:
-        found = measure(self, learner)
-        measured.append(found["ndcg@20"])
-        return found
-
-    monkeypatch.setattr(ModelSelection, "_measure", remember)
-    horizon = {"epochs": 3, "start": "scratch"}
-    recorder, result = _train(
-        small_run(adapter__horizon=horizon, training__epochs=14), small_data, tmp_path
-    )
-    told = [row["selection"]["ndcg@20"] for row in recorder.rows]
-    # Two epochs of warm-up have one model each.
-    best = [max(measured[k : k + 6]) for k in range(2, len(measured), 6)]
-    assert len(measured) == 2 + 12 * 2 and told == measured[:2] + best
-    assert result["selection"]["ndcg@20"] == max(measured)
-    first = measured.index(max(measured))
-    assert result["best_epoch"] == (first + 1 if first < 2 else 3 + (first - 2) // 2)
-    assert result["best_epoch"] % 3 != 2, "at a horizon's end, the test can't tell"
 
 
 def test_patience_ends_a_run(small_run: Make, small_data: TrialData, tmp_path: Path) -> None:

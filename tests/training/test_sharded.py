@@ -18,13 +18,13 @@ from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.collective import TorchCollective
 from dvr_ray.training import evaluation
 from dvr_ray.training.build import build
 from dvr_ray.training.learner import LossRecord
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.planning import Planner
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.replicas import Replicas
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.sharing import Sharing

@@ -15,9 +15,9 @@ from small_run import SMALL
 from dvr_ray.config.load import apply, config_hash
 from dvr_ray.config.schema import RunConfig, TrackingConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.data.prepare import prepare
 from dvr_ray.distributed.collective import TorchCollective
 from dvr_ray.tracking import TrackedRun, Tracker, Tracking
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.stored import read_rows

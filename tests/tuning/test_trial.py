@@ -9,7 +9,7 @@ import pytest
 from dvr_ray.config.load import load_space
 from dvr_ray.config.schema import Component
 from dvr_ray.config.space import SearchSpace
-from dvr_ray.data.prepare import prepare
+from dvr_ray.training.prepare import prepare
 from dvr_ray.tuning.trial import covering
 
 SPACE = """\

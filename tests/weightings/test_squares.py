@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from dvr_ray.config.schema import DataConfig, RunConfig
-from dvr_ray.data.prepare import prepare
+from dvr_ray.training.prepare import prepare
 from dvr_ray.weightings.inputs import EncoderInputs
 
 

@@ -14,8 +14,8 @@ from oracles.reward_features import Facts
 from dvr_ray.config.schema import DataConfig, EncoderConfig, RunConfig
 from dvr_ray.data.features import FEATURES, FeatureContext, check_features, genre_novelty
 from dvr_ray.data.interactions import Interactions
-from dvr_ray.data.prepare import prepare
 from dvr_ray.errors import DataError
+from dvr_ray.training.prepare import prepare
 
 
 def computed(name: str, known: Described) -> np.ndarray:

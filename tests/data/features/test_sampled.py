@@ -19,8 +19,8 @@ from dvr_ray.data.features.nearest import nearest_cosines
 from dvr_ray.data.features.percentiles import sampled_percentiles
 from dvr_ray.data.features.sampled import sampled_cosines
 from dvr_ray.data.interactions import Interactions, TrialData
-from dvr_ray.data.prepare import prepare
 from dvr_ray.metrics.auc import roc_auc
+from dvr_ray.training.prepare import prepare
 
 NAMES = [field.name for field in fields(Cosines)]
 NOISE = {

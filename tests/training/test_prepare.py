@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +9,9 @@ import pytest
 
 from dvr_ray.config.schema import Component, DataConfig, NoiseConfig, RunConfig, SplitConfig
 from dvr_ray.data.cache import load_dataset
-from dvr_ray.data.prepare import prepare
 from dvr_ray.data.split import split
 from dvr_ray.errors import DataError
+from dvr_ray.training.prepare import prepare
 
 DATA = DataConfig(users=60, items=50, seed=4, noise=NoiseConfig(kind="uniform", share=0.2))
 
@@ -61,12 +59,3 @@ def test_folders_are_read(tmp_path: Path) -> None:
     parts = (data.train, data.reward, data.selection, sealed.interactions)
     assert sum(map(len, parts)) == 200
     assert data.name == tmp_path.name
-
-
-def test_the_package_hands_prepare_on_without_the_slow_imports() -> None:
-    code = (
-        "import sys, dvr_ray.data.prepare as module; from dvr_ray.data import prepare; "
-        "assert callable(prepare) and prepare.__module__ == 'dvr_ray.data.prepare'; "
-        "assert not {'torch', 'scipy.stats'} & set(sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,8 +6,16 @@ from dataclasses import replace
 
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.cache import load_dataset
+from dvr_ray.data.features import (
+    DYNAMIC,
+    FEATURES,
+    FeatureContext,
+    check_features,
+    static_features,
+)
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.data.split import split
+from dvr_ray.weightings import WEIGHTINGS
 
 __all__ = ["prepare"]
 
@@ -32,16 +40,6 @@ def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
     DataError
         If the data lack what a feature is computed from.
     """
-    # Here, since they are slow to import and the package re-exports this.
-    from dvr_ray.data.features import (
-        DYNAMIC,
-        FEATURES,
-        FeatureContext,
-        check_features,
-        static_features,
-    )
-    from dvr_ray.weightings import WEIGHTINGS
-
     data, test = split(load_dataset(config.data), config.split, config.data.noise, config.data.seed)
     if not WEIGHTINGS.get(config.method.name).reads_features:
         return data, test
