@@ -21,7 +21,7 @@ LAYERS = [
     {"distributed"},
     {"tuning", "studies"},
     {"reports"},
-    {"auditing", "explaining"},
+    {"auditing", "explaining", "launching"},
     {"estimator"},
     {"cli"},
 ]
@@ -29,7 +29,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 # A package reads its version from the top, which imports nothing.
 FREE = {"dvr_ray"}
 ONLY = {
-    "ray": {"distributed", "tuning", "studies", "cli"},
+    "ray": {"distributed", "tuning", "studies", "launching", "cli"},
     "optuna": {"tuning"},
     "typer": {"cli"},
     "rich": {"cli"},

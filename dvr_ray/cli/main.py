@@ -20,6 +20,7 @@ from dvr_ray.cli import (
     explaining,
     inspecting,
     recommending,
+    launching,
     studying,
     sweeping,
     training,
@@ -50,6 +51,7 @@ app.command("audit")(auditing.audit)
 app.command("explain")(explaining.explain)
 app.command("recommend")(recommending.recommend)
 app.command("doctor")(doctor.doctor)
+app.command("launch")(launching.launch)
 data = typer.Typer(help="Look at data sets, convert and split them.", no_args_is_help=True)
 data.command("describe")(datasets.describe_data)
 data.command("convert")(datasets.convert_data)

@@ -26,7 +26,14 @@ from dvr_ray.config.paths import put
 from dvr_ray.errors import ConfigError
 from dvr_ray.files import placed
 
-__all__ = ["Document", "Keys", "parse_value", "read_document", "write_document"]
+__all__ = [
+    "Document",
+    "Keys",
+    "document_text",
+    "parse_value",
+    "read_document",
+    "write_document",
+]
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 100_000
@@ -119,16 +126,21 @@ def parse_value(text: str, place: str) -> Any:
         raise ConfigError(place, f"{error.rule}, got {text[:80]!r}", error.mend) from error
 
 
-def write_document(content: dict[str, Any], path: Path) -> None:
-    """Write plain values as YAML to a temporary name and move it into place."""
+def document_text(content: dict[str, Any]) -> str:
+    """Return plain values as YAML."""
     writer = YAML(typ="rt", pure=True)
     writer.default_flow_style = None
     # Folded lines aren't always read back as they were.
     writer.width = 1 << 30
     buffer = StringIO()
     writer.dump(_quoted(content), buffer)
+    return buffer.getvalue()
+
+
+def write_document(content: dict[str, Any], path: Path) -> None:
+    """Write plain values as YAML to a temporary name and move it into place."""
     with placed(path) as temporary:
-        temporary.write_text(buffer.getvalue(), encoding="utf-8", newline="\n")
+        temporary.write_text(document_text(content), encoding="utf-8", newline="\n")
 
 
 class _Reader:

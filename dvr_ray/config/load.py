@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dvr_ray.config.document import Document, parse_value, write_document
+from dvr_ray.config.document import Document, document_text, parse_value, write_document
 from dvr_ray.config.extending import located, read_extended
 from dvr_ray.config.paths import get, put
 from dvr_ray.config.schema import DataConfig, RunConfig, Strict, TrackingConfig
@@ -26,6 +26,7 @@ __all__ = [
     "config_hash",
     "data_config",
     "dump",
+    "dumped",
     "get",
     "load_run",
     "load_space",
@@ -189,6 +190,11 @@ def data_config(source: str, path: Path | None, overrides: Sequence[str] = ()) -
 def dump(model: Strict, path: Path) -> None:
     """Write a config as YAML, at once or not at all; it loads to an equal config."""
     write_document(model.model_dump(mode="json", by_alias=True), path)
+
+
+def dumped(model: Strict) -> str:
+    """Return a config as YAML, all defaults written out; it loads to an equal config."""
+    return document_text(model.model_dump(mode="json", by_alias=True))
 
 
 def config_hash(run: RunConfig) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.errors import ResourceError
 
-__all__ = ["Cluster", "connect", "disconnect", "trials_at_once"]
+__all__ = ["Cluster", "check_fit", "connect", "disconnect", "own_token", "trials_at_once"]
 
 OBJECT_STORE_BYTES = 512 * 2**20
+GROWS = "DVR_RAY_GROWS_TO"
 LARGEST_PORT = 65535
 PATIENCE_SECONDS = 5.0
 QUIET = {
@@ -67,7 +68,7 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
     Returns
     -------
     Cluster
-        What it has in all.
+        What it has in all, or may grow to.
 
     Raises
     ------
@@ -80,13 +81,13 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
     if address is None and "RAY_ADDRESS" not in os.environ:
         cpus = os.cpu_count() or 1
         if resources.gpus_per_worker == 0:
-            _check_fit(Cluster(cpus, 0, 1), resources)
+            check_fit(Cluster(cpus, 0, 1), resources)
     import ray
 
     level = logging.INFO if verbose else logging.ERROR
     options: dict[str, object] = {"log_to_driver": verbose, "logging_level": level}
     if address is None and "RAY_ADDRESS" not in os.environ:
-        _own_token()
+        own_token()
         # "local": without it Ray would join whatever cluster `ray start` left on this machine.
         options |= {"address": "local", "include_dashboard": False}
         options["object_store_memory"] = OBJECT_STORE_BYTES
@@ -102,9 +103,10 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
             "check the address, and RAY_AUTH_MODE and token if the cluster uses them",
         ) from error
     total = ray.cluster_resources()
-    cluster = Cluster(total.get("CPU", 0), total.get("GPU", 0), len(ray.nodes()))
     try:
-        _check_fit(cluster, resources)
+        there = Cluster(total.get("CPU", 0), total.get("GPU", 0), len(ray.nodes()))
+        cluster = there if options["address"] == "local" else _grown(there)
+        check_fit(cluster, resources)
     except ResourceError:
         ray.shutdown()
         raise
@@ -144,8 +146,21 @@ def _check_address(address: str | None) -> None:
         ) from error
 
 
-def _check_fit(cluster: Cluster, resources: ResourcesConfig) -> None:
-    """Refuse a trial that can never be placed, instead of waiting for ever."""
+def check_fit(cluster: Cluster, resources: ResourcesConfig) -> None:
+    """Refuse a trial that can never be placed, instead of waiting for ever.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        What there is, or will be.
+    resources : ResourcesConfig
+        What one trial needs.
+
+    Raises
+    ------
+    ResourceError
+        With both numbers.
+    """
     workers = resources.workers
     for name, each, has in (
         ("CPU", resources.cpus_per_worker, cluster.cpus),
@@ -157,22 +172,42 @@ def _check_fit(cluster: Cluster, resources: ResourcesConfig) -> None:
                 f"a trial of {workers} workers x {each:g} {name} needs {workers * each:g} {name}s, "
                 f"the cluster has {has:g}",
                 f"lower resources.workers or resources.{name.lower()}s_per_worker, "
-                "or give --address of a larger cluster",
+                "or take a larger cluster",
             )
 
 
-def _own_token() -> None:
-    """Make the token of clusters on this machine readable by its owner alone.
+def own_token() -> Path:
+    """Make sure that there is a token, in a file that this user alone can read.
 
     Ray turns token authentication on for a cluster that it starts here, but would write a new
-    token file readable by everybody.
+    token file readable by everybody. A token that is given otherwise is left alone.
+
+    Returns
+    -------
+    Path
+        The token's file, as Ray looks for it.
     """
-    path = Path.home() / ".ray" / "auth_token"
-    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
-        return
+    given = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(given) if given else Path.home() / ".ray" / "auth_token"
+    if given or os.environ.get("RAY_AUTH_TOKEN"):
+        return path
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
     except FileExistsError:
-        return
+        pass
+    return path
+
+
+def _grown(cluster: Cluster) -> Cluster:
+    """Return what an autoscaler may make of a cluster; its files say so (see ``cluster/``)."""
+    text = os.environ.get(GROWS, "")
+    try:
+        most = {name: float(count) for name, count in (each.split("=") for each in text.split())}
+    except ValueError as error:
+        mend = 'write e.g. "CPU=8 GPU=2", or unset it'
+        raise ResourceError(GROWS, f"must be resources and numbers, got {text!r}", mend) from error
+    return Cluster(
+        max(cluster.cpus, most.get("CPU", 0)), max(cluster.gpus, most.get("GPU", 0)), cluster.nodes
+    )

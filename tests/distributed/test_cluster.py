@@ -38,7 +38,7 @@ def test_trials_at_once(cpus: float, gpus: float, asked: dict[str, float], expec
 def test_a_trial_that_cannot_fit_is_refused(asked: dict[str, float], wanted: str) -> None:
     resources = ResourcesConfig.model_validate(asked)
     with pytest.raises(ResourceError, match=wanted):
-        cluster._check_fit(Cluster(4, 0, 1), resources)
+        cluster.check_fit(Cluster(4, 0, 1), resources)
 
 
 def test_it_is_refused_before_ray_starts(monkeypatch: pytest.MonkeyPatch) -> None:

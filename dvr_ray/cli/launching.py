@@ -1,0 +1,164 @@
+"""``dvr-ray launch``: write the file that starts a cluster, and say what comes next."""
+
+from __future__ import annotations
+
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from dvr_ray.cli.options import AsJson, More, Overrides
+from dvr_ray.cli.screen import Screen
+from dvr_ray.errors import ConfigError
+
+__all__ = ["launch"]
+
+
+class Target(StrEnum):
+    """Where the cluster is to be."""
+
+    aws = "aws"
+    gcp = "gcp"
+    onprem = "onprem"
+    kuberay = "kuberay"
+    slurm = "slurm"
+
+
+FORWARD = "http://127.0.0.1:8265"
+BY_RAY_UP = ("aws", "gcp", "onprem")
+
+
+def launch(
+    target: Annotated[Target, typer.Argument(help="aws, gcp, onprem, kuberay or slurm.")],
+    space: Annotated[Path, typer.Option("--space", help="Search space that is to run there.")],
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", min=1, help="Machines, pods or nodes, at most.")
+    ] = 1,
+    gpus_per_worker: Annotated[
+        int, typer.Option("--gpus-per-worker", min=0, help="GPUs of each.")
+    ] = 0,
+    more: More = None,
+    overrides: Overrides = None,
+    image: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--image", help="Container image made from cluster/Dockerfile."),
+    ] = None,
+    results: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--results", help="Folder on the cluster; by default /shared/runs/NAME."),
+    ] = None,
+    spot: Annotated[
+        bool, typer.Option("--spot", help="aws, gcp: cheaper workers that may be taken away.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="kuberay: a cluster that stays, for dvr-ray submit.")
+    ] = False,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", "-o", help="File to write; by default NAME-TARGET.yaml."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the file that starts a cluster for a search space. Starts nothing, costs nothing.
+
+    Example: dvr-ray launch slurm --workers 2 --gpus-per-worker 1 --space search_spaces/gowalla.yaml
+
+    Token authentication is on in every file. What only you can know stands in it as CHANGE_ME,
+    and is listed with its lines.
+    """
+    from dvr_ray.config.load import load_space
+    from dvr_ray.launching.filling import SHARED, Launch, filled, left_to_fill, slug
+    from dvr_ray.tuning.sweep import check_space
+
+    screen = Screen(as_json)
+    loaded = load_space(space, overrides or [], more or [])
+    check_space(loaded, str(space))
+    if keep and target != Target.kuberay:
+        raise ConfigError("--keep", f"is for kuberay, got {target.value}", "leave it out")
+    ending = "sbatch" if target == Target.slurm else "yaml"
+    file = out or Path(f"{slug(loaded.name)}-{target.value}.{ending}")
+    words = [word for other in more or [] for word in ("--with", str(other))]
+    words += [word for each in overrides or [] for word in ("--set", each)]
+    asked = Launch(
+        target.value, workers, gpus_per_worker, loaded, space,
+        out=results or f"{SHARED}/{loaded.name}", file=file, overrides=tuple(words), spot=spot,
+        job=not keep, **({"image": image} if image else {}), **_token(target),
+    )  # fmt: skip
+    text = filled(asked)
+    _write(file, text, force)
+    gaps = left_to_fill(text)
+    _show(asked, gaps, screen)
+    screen.finish({"file": str(file), "fill_in": gaps, "next": _next(asked)})
+
+
+def _token(target: Target) -> dict[str, str]:
+    """The token's file on this machine, made where it isn't there; others make their own."""
+    from dvr_ray.distributed.cluster import own_token
+
+    if target.value not in BY_RAY_UP:
+        return {}
+    path = own_token()
+    home = Path.home()
+    inside = path.is_relative_to(home)
+    return {"token_file": f"~/{path.relative_to(home)}" if inside else str(path)}
+
+
+def _write(file: Path, text: str, force: bool) -> None:
+    from dvr_ray.files import placed
+
+    if file.exists() and not force:
+        raise ConfigError(str(file), "is there already", "add --force, or write to another --out")
+    if not file.parent.is_dir():
+        raise ConfigError(str(file), "no such folder", "make it, or write to another --out")
+    with placed(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _show(asked: Any, gaps: dict[str, list[int]], screen: Screen) -> None:
+    machine = asked.machine
+    kind = f"{machine.machine}, " if machine.machine else ""
+    screen.result(
+        f"{asked.file}: {asked.workers} worker(s) at most, each {kind}{machine.cpus} CPUs and "
+        f"{asked.gpus} GPUs; nothing was started"
+    )
+    if asked.gpus and not asked.space.resources.gpus_per_worker:
+        screen.warn("the space asks for no GPU: add --set resources.gpus_per_worker=1")
+    for name, lines in gaps.items():
+        screen.result(f"fill in {name}, line {', '.join(map(str, lines))}")
+    for line in _next(asked):
+        screen.result(line)
+
+
+def _next(asked: Any) -> list[str]:
+    """What to do now, then, and at last."""
+    file, name = shlex.quote(str(asked.file)), asked.name
+    submit = shlex.join(
+        ["dvr-ray", "submit", str(asked.place), *asked.overrides, "--out", asked.out]
+        + ["--address", FORWARD]
+    )
+    if asked.target == "slurm":
+        return [f"next: sbatch {file}", f"stop: scancel --name={name}"]
+    if asked.target == "kuberay" and asked.job:
+        return [
+            f"next: kubectl apply -f {file}",
+            f"follow: kubectl logs --follow job/{name}",
+            f"stop: kubectl delete rayjob {name}",
+        ]
+    if asked.target == "kuberay":
+        return [
+            f"next: kubectl apply -f {file}",
+            f"then: kubectl port-forward service/{name}-head-svc 8265:8265",
+            "and: export RAY_AUTH_TOKEN=$(kubectl get secret "
+            f"{name} -o jsonpath='{{.data.auth_token}}' | base64 -d)",
+            f"and: {submit}",
+            f"stop, or its nodes go on costing money: kubectl delete raycluster {name}",
+        ]
+    return [
+        f"next: ray up {file}",
+        f"then, in a terminal of its own: ray dashboard {file}",
+        f"and: {submit}",
+        f"stop, or it goes on costing money: ray down {file}",
+    ]

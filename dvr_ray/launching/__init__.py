@@ -1,0 +1,1 @@
+"""Cluster files filled in, and jobs on clusters that run."""
