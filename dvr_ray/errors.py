@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -13,11 +14,22 @@ __all__ = [
     "DvrRayError",
     "ResourceError",
     "RunError",
+    "masked",
     "nearest",
 ]
 
 
 LISTED = 16
+# Who may use a URL is no business of whoever reads a message: user:password@, keys in a query.
+NAMED = "token|key|secret|password|signature|credential"
+SECRETS = (
+    (re.compile(r"(?<=://)[^/\s@]+(?=@)"), "***"),
+    (
+        re.compile(rf"(?i)([?&][\w-]*(?:{NAMED})=)[^&\s]+"),
+        r"\1***",
+    ),
+    (re.compile(r"(?i)(\bbearer )\S+"), r"\1***"),
+)
 
 
 class DvrRayError(Exception):
@@ -41,7 +53,7 @@ class DvrRayError(Exception):
 
     def __str__(self) -> str:
         """One line: ``place: rule; mend``."""
-        return f"{self.place}: {self.rule}" + (f"; {self.mend}" if self.mend else "")
+        return masked(f"{self.place}: {self.rule}" + (f"; {self.mend}" if self.mend else ""))
 
 
 class ConfigError(DvrRayError):
@@ -68,6 +80,13 @@ class RunError(DvrRayError):
 
 class DivergedError(RunError):
     """A training that would fail in the same way however often it is tried."""
+
+
+def masked(text: str) -> str:
+    """Return a text without the passwords, keys and tokens that stand in URLs and headers."""
+    for pattern, replacement in SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

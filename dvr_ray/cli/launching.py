@@ -120,9 +120,10 @@ def _write(file: Path, text: str, force: bool) -> None:
 def _show(asked: Any, gaps: dict[str, list[int]], screen: Screen) -> None:
     machine = asked.machine
     kind = f"{machine.machine}, " if machine.machine else ""
+    cpus = "" if asked.target == "onprem" else f"{machine.cpus} CPUs, "
     screen.result(
-        f"{asked.file}: {asked.workers} worker(s) at most, each {kind}{machine.cpus} CPUs and "
-        f"{asked.gpus} GPUs; nothing was started"
+        f"{asked.file}: up to {asked.workers} worker(s), each {kind}{cpus}{asked.gpus_each}; "
+        "nothing was started"
     )
     if asked.gpus and not asked.space.resources.gpus_per_worker:
         screen.warn("the space asks for no GPU: add --set resources.gpus_per_worker=1")
@@ -136,8 +137,14 @@ def _next(asked: Any) -> list[str]:
     """What to do now, then, and at last."""
     file, name = shlex.quote(str(asked.file)), asked.name
     submit = shlex.join(
-        ["dvr-ray", "submit", str(asked.place), *asked.overrides, "--out", asked.out]
-        + ["--address", FORWARD]
+        [
+            "dvr-ray",
+            "submit",
+            str(asked.place),
+            *asked.overrides,
+            *("--out", asked.out),
+            *("--address", FORWARD),
+        ]
     )
     if asked.target == "slurm":
         return [f"next: sbatch {file}", f"stop: scancel --name={name}"]

@@ -11,6 +11,7 @@ from logging.handlers import MemoryHandler, RotatingFileHandler
 from pathlib import Path
 
 from dvr_ray.cli.screen import Screen
+from dvr_ray.errors import masked
 from dvr_ray.files import LOGS
 
 __all__ = ["LogFile", "logged"]
@@ -25,10 +26,10 @@ LOG = logging.getLogger(__name__)
 
 
 class _Plain(logging.Formatter):
-    """Leaves out the colours that Ray writes into tracebacks."""
+    """Leaves out the colours that Ray writes into tracebacks, and the secrets of URLs."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return COLOURS.sub("", super().format(record))
+        return masked(COLOURS.sub("", super().format(record)))
 
 
 def _unshown(record: logging.LogRecord) -> bool:
@@ -52,7 +53,7 @@ class LogFile:
         handlers: list[logging.Handler] = [self._held]
         if self._verbose:
             shown = logging.StreamHandler(sys.stderr)
-            shown.setFormatter(logging.Formatter(FORM))
+            shown.setFormatter(_Plain(FORM))
             shown.addFilter(_unshown)
             handlers.append(shown)
         for name in (OURS, *OTHERS):

@@ -20,13 +20,14 @@ from dvr_ray.cli import (
     explaining,
     inspecting,
     recommending,
+    jobs,
     launching,
     studying,
     sweeping,
     training,
 )
 from dvr_ray.cli.screen import Screen
-from dvr_ray.errors import DvrRayError
+from dvr_ray.errors import DvrRayError, masked
 from dvr_ray.events import Failed
 
 __all__ = ["app", "main"]
@@ -52,6 +53,10 @@ app.command("explain")(explaining.explain)
 app.command("recommend")(recommending.recommend)
 app.command("doctor")(doctor.doctor)
 app.command("launch")(launching.launch)
+app.command("submit")(jobs.submit)
+app.command("status")(jobs.status)
+app.command("logs")(jobs.logs)
+app.command("stop")(jobs.stop)
 data = typer.Typer(help="Look at data sets, convert and split them.", no_args_is_help=True)
 data.command("describe")(datasets.describe_data)
 data.command("convert")(datasets.convert_data)
@@ -92,6 +97,7 @@ def main() -> NoReturn:
 
 def _end(screen: Screen, text: str, code: int) -> int:
     """Show why there is no result, for people and for programs."""
+    text = masked(text)
     screen.error(text)
     screen.event(Failed(text, code))
     return code

@@ -6,6 +6,7 @@ Names that begin with CHANGE_ME stay for whoever starts the cluster.
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from dataclasses import dataclass
@@ -98,6 +99,11 @@ class Launch:
         return machine_for(self.target, self.gpus)
 
     @property
+    def gpus_each(self) -> str:
+        """GPUs of a worker in words."""
+        return f"{self.gpus or 'no'} GPU{'s' if self.gpus > 1 else ''}"
+
+    @property
     def name(self) -> str:
         """The cluster's name, as Kubernetes and clouds allow it."""
         return slug(self.space.name)
@@ -127,7 +133,7 @@ def filled(launch: Launch) -> str:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701  (no HTML)
+        autoescape=False,
     )
     words = _words(launch)
     spec = environment.get_template("ray_cluster_spec.yaml").render(words).strip()
@@ -149,18 +155,18 @@ def _check(launch: Launch) -> None:
             "--spot", f"is for {' and '.join(SPOT)}, got {launch.target}",
             "leave it out; for Kubernetes choose nodes by a nodeSelector in the file",
         )  # fmt: skip
-    resources, machine = launch.space.resources, launch.machine
-    if resources.cpus_per_worker > machine.cpus or resources.gpus_per_worker > launch.gpus:
+    resources = launch.space.resources
+    cpus = math.inf if launch.target == "onprem" else launch.machine.cpus
+    if resources.cpus_per_worker > cpus or resources.gpus_per_worker > launch.gpus:
         raise ConfigError(
             f"{launch.place}: resources",
             f"a worker of a trial needs {resources.cpus_per_worker:g} CPUs and "
-            f"{resources.gpus_per_worker:g} GPUs on one machine, which has {machine.cpus} and "
+            f"{resources.gpus_per_worker:g} GPUs of one machine, which has {cpus:g} and "
             f"{launch.gpus}",
-            "raise --gpus-per-worker, or lower it by --set resources.gpus_per_worker",
+            "raise --gpus-per-worker, or lower resources.cpus_per_worker or .gpus_per_worker",
         )
     check_fit(
-        Cluster(machine.cpus * launch.workers, launch.gpus * launch.workers, launch.workers),
-        resources,
+        Cluster(cpus * launch.workers, launch.gpus * launch.workers, launch.workers), resources
     )
 
 
@@ -169,16 +175,19 @@ def _words(launch: Launch) -> dict[str, object]:
     machine = launch.machine
     cpus, gpus = machine.cpus * launch.workers, launch.gpus * launch.workers
     grows = f"CPU={cpus} GPU={gpus}"
-    head = f'ray start --head --port=6379 --num-cpus=0 --dashboard-host=127.0.0.1 {CONFIG}'
+    start = f"ray start --head --port=6379 --num-cpus=0 --dashboard-host=127.0.0.1 {CONFIG}"
+    # Machines of one's own are all there from the beginning, and their CPUs aren't known here.
+    promise = "" if launch.target == "onprem" else f'DVR_RAY_GROWS_TO="{grows}" '
     return {
         "command": _command(launch),
         "cluster_spec": "",
         "entrypoint": _entrypoint(launch),
         "file": shlex.quote(str(launch.file)),
         "gpus": launch.gpus,
+        "gpus_each": launch.gpus_each,
         "grows": grows,
         "head": HEADS.get(launch.target),
-        "head_start": f'RAY_AUTH_MODE=token DVR_RAY_GROWS_TO="{grows}" {head}',
+        "head_start": f"RAY_AUTH_MODE=token {promise}{start}",
         "idle": IDLE_MINUTES,
         "image": launch.image,
         "job": launch.job,
@@ -206,9 +215,7 @@ def _command(launch: Launch) -> str:
 
 def _entrypoint(launch: Launch) -> str:
     """Return the command that runs the sweep on the cluster."""
-    if launch.target == "kuberay":
-        space, overrides = "/space/space.yaml", ()
-    else:
-        space, overrides = str(launch.place), launch.overrides
-    words = ["dvr-ray", "tune", space, *overrides, "--out", launch.out]
-    return shlex.join([*words, "--address", "auto", "--resume"])
+    mounted = launch.target == "kuberay"  # with all overrides in it
+    space = ["/space/space.yaml"] if mounted else [str(launch.place), *launch.overrides]
+    words = ["dvr-ray", "tune", *space, "--out", launch.out, "--address", "auto", "--resume"]
+    return shlex.join(words)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dvr_ray.errors import CheckpointError, DivergedError, DvrRayError
+from dvr_ray.errors import CheckpointError, DivergedError, DvrRayError, masked
 from dvr_ray.files import placed
 from dvr_ray.training.checkpoint import write_json
 
@@ -46,9 +46,9 @@ class Failure:
             # What other processes raised comes with its trace in a note.
             trace = "".join(getattr(error, "__notes__", ()))
             return cls(str(error), isinstance(error, DivergedError), trace)
-        told = " ".join(str(error).split())
+        told = masked(" ".join(str(error).split()))
         kind = type(error).__name__
-        trace = "".join(traceback.format_exception(error))
+        trace = masked("".join(traceback.format_exception(error)))
         return cls(f"{kind}: {told[:WIDTH]}" if told else kind, False, trace)
 
 
