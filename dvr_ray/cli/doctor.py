@@ -7,6 +7,7 @@ import importlib.util
 import os
 import platform
 import resource
+import shlex
 import shutil
 import stat
 import tempfile
@@ -25,8 +26,9 @@ OPTIONAL = {
     "tensorboardX": "writes TensorBoard events",
     "mlflow": "logs runs to MLflow",
     "wandb": "logs runs to Weights & Biases",
+    "ray[default]": "submits to clusters, and serves the dashboard of a head",
 }
-MODULES = {"optuna-dashboard": "optuna_dashboard"}
+MODULES = {"optuna-dashboard": "optuna_dashboard", "ray[default]": "aiohttp_cors"}
 GIB = 2**30
 LEAST_DISK, LEAST_FILES = 1 * GIB, 4096
 
@@ -133,8 +135,9 @@ def _folders() -> Iterator[Finding]:
 
 def _token() -> Iterator[Finding]:
     """A token that others can read lets them run code in a cluster that is started here."""
-    given = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(given) if given else Path.home() / ".ray" / "auth_token"
+    from dvr_ray.distributed.cluster import token_path
+
+    path = token_path()
     if path.is_file() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Finding(
             f"Ray's token {path} can be read by others",
@@ -142,7 +145,7 @@ def _token() -> Iterator[Finding]:
             f"chmod 600 {path}",
             needed=True,
         )
-    if given and not path.is_file():
+    if "RAY_AUTH_TOKEN_PATH" in os.environ and not path.is_file():
         yield Finding(
             f"RAY_AUTH_TOKEN_PATH names no file: {path}",
             "Ray can't start or be reached without its token",
@@ -209,7 +212,9 @@ def _gpus() -> Iterator[Finding]:
 def _packages() -> Iterator[Finding]:
     for name, purpose in OPTIONAL.items():
         if importlib.util.find_spec(MODULES.get(name, name)) is None:
-            yield Finding(f"package {name}", purpose, f"pip install {name}", needed=False)
+            yield Finding(
+                f"package {name}", purpose, f"pip install {shlex.quote(name)}", needed=False
+            )
     try:
         from pyarrow.fs import S3FileSystem  # noqa: F401
     except ImportError:

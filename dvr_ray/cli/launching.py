@@ -70,6 +70,7 @@ def launch(
     and is listed with its lines.
     """
     from dvr_ray.config.load import load_space
+    from dvr_ray.distributed.cluster import own_token
     from dvr_ray.launching.filling import SHARED, Launch, filled, left_to_fill, slug
     from dvr_ray.tuning.sweep import check_space
 
@@ -85,23 +86,24 @@ def launch(
     asked = Launch(
         target.value, workers, gpus_per_worker, loaded, space,
         out=results or f"{SHARED}/{loaded.name}", file=file, overrides=tuple(words), spot=spot,
-        job=not keep, **({"image": image} if image else {}), **_token(target),
+        job=not keep, **({"image": image} if image else {}), **_token_file(target),
     )  # fmt: skip
     text = filled(asked)
     _write(file, text, force)
+    if target.value in BY_RAY_UP:
+        own_token()
     gaps = left_to_fill(text)
     _show(asked, gaps, screen)
     screen.finish({"file": str(file), "fill_in": gaps, "next": _next(asked)})
 
 
-def _token(target: Target) -> dict[str, str]:
-    """The token's file on this machine, made where it isn't there; others make their own."""
-    from dvr_ray.distributed.cluster import own_token
+def _token_file(target: Target) -> dict[str, str]:
+    """Name the token's file on this machine, where files are copied from it; others make theirs."""
+    from dvr_ray.distributed.cluster import token_path
 
     if target.value not in BY_RAY_UP:
         return {}
-    path = own_token()
-    home = Path.home()
+    path, home = token_path(), Path.home()
     inside = path.is_relative_to(home)
     return {"token_file": f"~/{path.relative_to(home)}" if inside else str(path)}
 

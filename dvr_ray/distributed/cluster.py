@@ -12,7 +12,15 @@ from pathlib import Path
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.errors import ResourceError
 
-__all__ = ["Cluster", "check_fit", "connect", "disconnect", "own_token", "trials_at_once"]
+__all__ = [
+    "Cluster",
+    "check_fit",
+    "connect",
+    "disconnect",
+    "own_token",
+    "token_path",
+    "trials_at_once",
+]
 
 OBJECT_STORE_BYTES = 512 * 2**20
 GROWS = "DVR_RAY_GROWS_TO"
@@ -176,28 +184,27 @@ def check_fit(cluster: Cluster, resources: ResourcesConfig) -> None:
             )
 
 
-def own_token() -> Path:
+def token_path() -> Path:
+    """Return the file where Ray looks for the token, unless RAY_AUTH_TOKEN holds it."""
+    given = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return Path(given) if given else Path.home() / ".ray" / "auth_token"
+
+
+def own_token() -> None:
     """Make sure that there is a token, in a file that this user alone can read.
 
     Ray turns token authentication on for a cluster that it starts here, but would write a new
     token file readable by everybody. A token that is given otherwise is left alone.
-
-    Returns
-    -------
-    Path
-        The token's file, as Ray looks for it.
     """
-    given = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(given) if given else Path.home() / ".ray" / "auth_token"
-    if given or os.environ.get("RAY_AUTH_TOKEN"):
-        return path
+    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        return
+    path = token_path()
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
     except FileExistsError:
-        pass
-    return path
+        return
 
 
 def _grown(cluster: Cluster) -> Cluster:

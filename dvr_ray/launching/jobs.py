@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import dvr_ray
 from dvr_ray.config.load import dump
 from dvr_ray.config.space import SearchSpace
+from dvr_ray.distributed.cluster import token_path
 from dvr_ray.errors import ConfigError, ResourceError, RunError, masked
 
 __all__ = ["ENDED", "Job", "Jobs", "is_local", "token"]
@@ -260,8 +261,7 @@ def token() -> str | None:
     """Return the token that Ray would use: of the environment, of the file named there, of home."""
     if given := os.environ.get("RAY_AUTH_TOKEN"):
         return given.strip()
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
+    path = token_path()
     return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
@@ -283,7 +283,7 @@ def _job(found: Any) -> Job:
 
 def _told(message: str) -> str:
     """Return the server's words without the copy of the log that it adds."""
-    return " ".join(message.split(", last available logs")[0].split())
+    return " ".join(message.split(", last available logs")[0].split()).removesuffix(".")
 
 
 def _short(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import resource
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -47,12 +48,14 @@ def test_nothing_is_found_where_nothing_is_missing() -> None:
 
 @pytest.mark.parametrize("name", doctor.OPTIONAL)
 def test_a_missing_package_is_an_option(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = name.replace("-", "_")
+    module = doctor.MODULES.get(name, name)
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda asked: None if asked == module else object()
     )
     (found,) = doctor.findings()
-    assert name in found.what and found.mend == f"pip install {name}" and not found.needed
+    assert (
+        name in found.what and found.mend == f"pip install {shlex.quote(name)}" and not found.needed
+    )
 
 
 def test_missing_s3_of_pyarrow_is_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
