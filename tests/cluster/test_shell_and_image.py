@@ -44,8 +44,9 @@ def test_slurm_scripts_are_clean_shell(workers: int, gpus: int) -> None:
 def test_slurm_starts_ray_on_all_nodes() -> None:
     text = stored("slurm/sweep.sbatch")
     assert ON_ALL in text
-    before, _, command = text.partition(" -- dvr-ray tune ")
-    assert "--head" not in before and "--block" not in before and "--resume" in command
+    assert "--head" not in text and "--block" not in text
+    # Else the nodes of workers stay until the job's time is over.
+    assert " --kill-on-bad-exit=1 --wait=30 " in text
 
 
 @pytest.mark.parametrize("target", RAY_UP)
