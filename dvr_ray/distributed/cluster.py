@@ -101,6 +101,8 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
         options["object_store_memory"] = OBJECT_STORE_BYTES
     else:
         options["address"] = address or os.environ["RAY_ADDRESS"]
+        # Somebody listens there; who has no token needn't wait for 20 s to be told.
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "5")
     try:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -108,7 +110,8 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
         raise ResourceError(
             f"--address {address}",
             f"can't connect to Ray ({first})",
-            "check the address, and RAY_AUTH_MODE and token if the cluster uses them",
+            "check the address; if it asks for a token: export RAY_AUTH_MODE=token, and give it in "
+            "~/.ray/auth_token or RAY_AUTH_TOKEN_PATH",
         ) from error
     total = ray.cluster_resources()
     try:

@@ -17,6 +17,7 @@ from dvr_ray.config.load import apply, config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
+from dvr_ray.distributed.gauges import Gauges
 from dvr_ray.tracking import Tracking
 from dvr_ray.training.stored import Failure, note_failure, read_failure
 from dvr_ray.tuning.suggest import decoded
@@ -124,7 +125,9 @@ def _train(request: RunRequest, plan: Plan, mailbox: Any) -> None:
 
     from dvr_ray.training.run import run
 
-    resources, reporter = plan.space.resources, TuneReporter(request.metrics)
+    resources = plan.space.resources
+    gauges = Gauges(plan.space.name, request.folder.name, len(request.data.train))
+    reporter = TuneReporter(request.metrics, gauges)
     if mailbox is not None:
         from dvr_ray.distributed.group import run_on
 
@@ -138,12 +141,13 @@ def _train(request: RunRequest, plan: Plan, mailbox: Any) -> None:
 class TuneReporter:
     """Passes rows to ``ray.tune.report``, which raises when Tune stops the trial."""
 
-    def __init__(self, objectives: tuple[str, ...]) -> None:
-        self._objectives = objectives
+    def __init__(self, objectives: tuple[str, ...], gauges: Gauges) -> None:
+        self._objectives, self._gauges = objectives, gauges
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
         """Report what searchers and schedulers read; the run's own folder holds the checkpoint."""
         from ray import tune
 
+        self._gauges.show(row)
         told = {name: row["selection"][name] for name in self._objectives}
         tune.report(told | {"epoch": row["epoch"], "phase": row["phase"]})
