@@ -13,7 +13,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(REPOSITORY))
 
 from dvr_ray.config.load import load_space
-from dvr_ray.launching.filling import SHARED, Launch, filled
+from dvr_ray.launching.filling import Launch, filled, results_folder
 
 __all__ = ["EXAMPLES", "examples"]
 
@@ -36,7 +36,7 @@ def examples() -> dict[str, str]:
         name: filled(
             Launch(
                 target, 2, 1, space, SPACE,
-                out=f"{SHARED}/{space.name}", file=Path(name), overrides=GPUS, job=job,
+                out=results_folder(target, space.name), file=Path(name), overrides=GPUS, job=job,
             )
         )
         for name, (target, job) in EXAMPLES.items()

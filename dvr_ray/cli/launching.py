@@ -47,7 +47,9 @@ def launch(
     ] = None,
     results: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--results", help="Folder on the cluster; by default /shared/runs/NAME."),
+        typer.Option(
+            "--results", help="Folder on the cluster; by default /shared/runs/NAME, or runs/NAME."
+        ),
     ] = None,
     spot: Annotated[
         bool, typer.Option("--spot", help="aws, gcp: cheaper workers that may be taken away.")
@@ -71,7 +73,7 @@ def launch(
     """
     from dvr_ray.config.load import load_space
     from dvr_ray.distributed.cluster import own_token
-    from dvr_ray.launching.filling import SHARED, Launch, filled, left_to_fill, slug
+    from dvr_ray.launching.filling import Launch, filled, left_to_fill, results_folder, slug
     from dvr_ray.tuning.sweep import check_space
 
     screen = Screen(as_json)
@@ -85,8 +87,9 @@ def launch(
     words += [word for each in overrides or [] for word in ("--set", each)]
     asked = Launch(
         target.value, workers, gpus_per_worker, loaded, space,
-        out=results or f"{SHARED}/{loaded.name}", file=file, overrides=tuple(words), spot=spot,
-        job=not keep, **({"image": image} if image else {}), **_token_file(target),
+        out=results or results_folder(target.value, loaded.name), file=file,
+        overrides=tuple(words), spot=spot, job=not keep,
+        **({"image": image} if image else {}), **_token_file(target),
     )  # fmt: skip
     text = filled(asked)
     _write(file, text, force)
@@ -129,6 +132,9 @@ def _show(asked: Any, gaps: dict[str, list[int]], screen: Screen) -> None:
     )
     if asked.gpus and not asked.space.resources.gpus_per_worker:
         screen.warn("the space asks for no GPU: add --set resources.gpus_per_worker=1")
+    data = asked.space.run.data.path
+    if data is not None and asked.target != "slurm" and not data.startswith("/shared/"):
+        screen.warn(f"{data} must be on the cluster too: --set data.path=/shared/data/...")
     for name, lines in gaps.items():
         screen.result(f"fill in {name}, line {', '.join(map(str, lines))}")
     for line in _next(asked):

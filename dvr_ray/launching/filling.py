@@ -21,7 +21,16 @@ from dvr_ray.distributed.cluster import Cluster, check_fit
 from dvr_ray.errors import ConfigError
 from dvr_ray.launching.machines import HEADS, Machine, machine_for
 
-__all__ = ["IMAGE_RAY", "SHARED", "TARGETS", "Launch", "filled", "left_to_fill", "slug"]
+__all__ = [
+    "IMAGE_RAY",
+    "SHARED",
+    "TARGETS",
+    "Launch",
+    "filled",
+    "left_to_fill",
+    "results_folder",
+    "slug",
+]
 
 IMAGE_RAY = "2.60.0"
 """Ray's version in the image, as in ``cluster/requirements.txt``."""
@@ -107,6 +116,11 @@ class Launch:
     def name(self) -> str:
         """The cluster's name, as Kubernetes and clouds allow it."""
         return slug(self.space.name)
+
+
+def results_folder(target: str, name: str) -> str:
+    """Return where results go by default; Slurm starts jobs in a folder that all nodes see."""
+    return f"runs/{name}" if target == "slurm" else f"{SHARED}/{name}"
 
 
 def slug(name: str) -> str:

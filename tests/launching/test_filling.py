@@ -101,6 +101,20 @@ def test_gpus_that_no_trial_asks_for_are_warned_of(alone: Path) -> None:
     assert code == 0 and "asks for no GPU" not in said
 
 
+def test_data_of_this_machine_are_warned_of(alone: Path) -> None:
+    here = ("--set", "data.source=lightgcn", "--set", "data.path=log")
+    shared = ("--set", "data.source=lightgcn", "--set", "data.path=/shared/data/log")
+    for words, warned in ((here, True), (shared, False)):
+        code, said = called("launch", "kuberay", "--space", QUICKSTART, *words, "--force")
+        assert code == 0 and (f"{alone}/log must be on the cluster" in said) == warned
+
+
+def test_slurm_puts_results_where_the_job_starts(alone: Path) -> None:
+    _launch("slurm")
+    text = (alone / "quickstart-slurm.sbatch").read_text(encoding="utf-8")
+    assert " --out runs/quickstart " in text
+
+
 WRONG = [
     (("aws", "--gpus-per-worker", 3), ["--gpus-per-worker: aws has machines of 0, 1", "got 3"]),
     (("slurm", "--spot"), ["--spot: is for aws and gcp, got slurm"]),
