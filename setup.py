@@ -1,6 +1,24 @@
 """Packaging of dvr_ray; tools are configured in ``pyproject.toml``."""
 
+import shutil
+from pathlib import Path
+
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+SPACES = Path(__file__).parent / "search_spaces"
+
+
+class BuildWithSpaces(build_py):
+    """Puts search_spaces/ into the package, so that shipped studies are found by name."""
+
+    def run(self):
+        """Build, then copy; in an editable install they are found in the checkout."""
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib) / "dvr_ray" / "search_spaces"
+            shutil.copytree(SPACES, target, dirs_exist_ok=True)
+
 
 DOCS = [
     "sphinx>=8,<10",
@@ -26,6 +44,7 @@ setup(
             "launching/files/*",
         ]
     },
+    cmdclass={"build_py": BuildWithSpaces},
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.4,<3",
@@ -48,6 +67,7 @@ setup(
     extras_require={
         "cluster": CLUSTER,
         "docs": DOCS,
+        "paper": ["matplotlib>=3.9,<4"],
         "mlflow": ["mlflow-skinny>=2.20,<4"],
         "wandb": ["wandb>=0.19,<1"],
         "dev": [
@@ -62,6 +82,7 @@ setup(
             "ruff>=0.9,<1",
             "mypy>=1.13,<3",
             "scikit-learn>=1.5,<2",
+            "matplotlib>=3.9,<4",
             "jsonschema>=4.20,<5",
         ],
     },

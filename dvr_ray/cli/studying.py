@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -18,12 +18,22 @@ from dvr_ray.files import LOGS, visible
 __all__ = ["study"]
 
 LOG = logging.getLogger(__name__)
+PROBES = "probes"
 
 
 def study(
-    file: Annotated[Path, typer.Argument(help="Study: run, axes, seeds, choose, metrics.")],
+    named: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="A shipped study, or a file of one's own.")
+    ],
     more: More = None,
     out: Out = None,
+    scale: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--scale", help="smoke, laptop or cluster; by default the file as written."),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be run and how long, and stop.")
+    ] = False,
     data: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--data", help="Folder that the cells' data paths start in; default: here."),
@@ -39,9 +49,9 @@ def study(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run every combination of a study's axes with every seed, and write one table.
+    """Run every combination of a study's axes with every seed; write tables and figures.
 
-    Example: dvr-ray study search_spaces/studies/quickstart.yaml
+    Example: dvr-ray study quickstart
 
     What is chosen is chosen on validation-selection; test is measured once, when all runs are
     done. Finished cells are small JSON files that can be committed: with --cells a study goes on
@@ -50,30 +60,45 @@ def study(
     import ray  # noqa: F401  (its log handlers are set when it is imported)
 
     from dvr_ray.config.load import load_study
+    from dvr_ray.config.shipped import study_path
     from dvr_ray.errors import ConfigError
     from dvr_ray.studies.runner import StudyRequest, run_study
-    from dvr_ray.studies.tables import tables_of, write_tables
 
     screen = Screen(as_json, quiet, verbose)
-    loaded = load_study(file, list(overrides or []), more or [])
-    folder = out or Path("runs") / loaded.name
-    if not resume and folder.is_dir() and not set(visible(folder)) <= set(LOGS):
+    loaded = load_study(study_path(named), list(overrides or []), more or [], scale)
+    folder = out or Path("runs") / "-".join([loaded.name, *([scale] if scale else [])])
+    if not resume and folder.is_dir() and not set(visible(folder)) <= {*LOGS, PROBES}:
         raise ConfigError(str(folder), "isn't empty", "add --resume or use another --out")
     with logged(screen) as log:
         log.open(folder)
         tell = partial(_tell, screen)
         root, known = data or Path(), cells or folder / "cells"
-        result = run_study(StudyRequest(loaded, folder, known, root, address, tell, verbose))
-    paths = write_tables(loaded, result, folder)
-    for table in tables_of(loaded, result):
-        screen.table(table.title, table.columns, table.rows())
-    for cell, cause in result.failures.items():
-        screen.result(f"failed: {cell}: {cause}")
-    screen.result(f"tables: {paths[0]}; every number: {paths[1]}")
-    screen.finish({"folder": str(folder), "cells": len(result.records),
-                   "failed": len(result.failures), "table": str(paths[0])})  # fmt: skip
+        request = StudyRequest(loaded, folder, known, root, address, tell, verbose, plan)
+        result = run_study(request)
+    if result is None:
+        screen.finish({"folder": str(folder), "cells": 0, "failed": 0, "table": None})
+        return
+    _show(screen, loaded, result, folder, scale)
     if result.failures:
         raise typer.Exit(1)
+
+
+def _show(screen: Screen, loaded: Any, result: Any, folder: Path, scale: str | None) -> None:
+    """Write everything, print the tables, and say where it is."""
+    from dvr_ray.reports.charts import can_save
+    from dvr_ray.reports.study import PAGE, write_study
+
+    for sheet in write_study(loaded, result, folder, scale):
+        screen.table(sheet.title, sheet.columns, sheet.rows)
+    for cell, cause in result.failures.items():
+        screen.result(f"failed: {cell}: {cause}")
+    figures = "figures as files: pip install 'dvr_ray[paper]', then --resume"
+    screen.result(f"figures: {folder / 'figures'}" if can_save() else figures)
+    table = folder / "tables" / "all.md"
+    screen.result(f"tables: {table}; every number: {folder / 'study.json'}")
+    screen.result(f"page: {folder / PAGE}")
+    screen.finish({"folder": str(folder), "cells": len(result.records),
+                   "failed": len(result.failures), "table": str(table)})  # fmt: skip
 
 
 def _tell(screen: Screen, event: Event) -> None:

@@ -18,7 +18,7 @@ from dvr_ray.config.document import Document, Keys, read_document
 from dvr_ray.config.paths import put
 from dvr_ray.errors import ConfigError
 
-__all__ = ["EXTENDS", "located", "read_extended"]
+__all__ = ["EXTENDS", "located", "overridden", "read_extended"]
 
 EXTENDS = "extends"
 
@@ -62,6 +62,31 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
         merged = _merged(merged, _read(base, chain))
     content = {name: value for name, value in own.content.items() if name != EXTENDS}
     return _merged(merged, replace(own, content=content))
+
+
+def overridden(document: Document, keys: Keys) -> Document:
+    """Return a document in which a part of it, itself a mapping of entries, overrides the rest.
+
+    Parameters
+    ----------
+    document : Document
+        The document.
+    keys : tuple
+        Where in it the part lies.
+
+    Returns
+    -------
+    Document
+        With entries of the part in place of its own.
+    """
+    part: Any = document.content
+    for key in keys:
+        part = part[key]
+    depth = len(keys)
+    own = {known[depth:]: known for known in document.lines if known[:depth] == keys != known}
+    lines = {short: document.lines[known] for short, known in own.items()}
+    files = {short: document.files.get(known, document.path) for short, known in own.items()}
+    return _merged(document, Document(document.path, part, lines, files=files))
 
 
 def located(document: Document, above: tuple[str, ...], folder: Path) -> Document:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray.config.document import Document, document_text, parse_value, write_document
-from dvr_ray.config.extending import located, read_extended
+from dvr_ray.config.extending import located, overridden, read_extended
 from dvr_ray.config.paths import get, put
 from dvr_ray.config.schema import DataConfig, RunConfig, Strict, TrackingConfig
 from dvr_ray.config.searched import check_search
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.config.study import Study
 from dvr_ray.config.validation import checked
-from dvr_ray.errors import ConfigError
+from dvr_ray.errors import ConfigError, nearest
 
 __all__ = [
     "apply",
@@ -67,26 +67,44 @@ def load_run(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = (
     return checked(RunConfig, located(replace(document, content=run), (), Path.cwd()))
 
 
-def load_study(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()) -> Study:
+def load_study(
+    path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = (), scale: str | None = None
+) -> Study:
     """Return the study of a file.
 
     Parameters
     ----------
     path, overrides, more
         As for `load_run`; the path of an override may start with a section of the study.
+    scale : str, optional
+        Which of the file's scales overrides it, before ``overrides`` do.
 
     Raises
     ------
     ConfigError
-        As `load_run`.
+        As `load_run`; if the file has no such scale.
     """
     document = read_extended(path, more)
+    if scale is not None:
+        document = _scaled(document, scale)
     for override in overrides:
         written, keys, value = _parsed(override)
         if written.split(".")[0] in Study.model_fields:
             keys = tuple(written.split("."))
         document = document.with_value(keys, value, written)
     return checked(Study, located(document, ("run",), Path.cwd()))
+
+
+def _scaled(document: Document, scale: str) -> Document:
+    scales = document.content.get("scales")
+    if not isinstance(scales, dict) or scale not in scales:
+        rule = f"the study has no scale {scale!r}"
+        mend = nearest(scale, scales) if isinstance(scales, dict) else "leave --scale out"
+        raise ConfigError(f"{document.path}: scales", rule, mend)
+    if not isinstance(scales[scale], dict):
+        place = document.place(("scales", scale))
+        raise ConfigError(place, f"must be a mapping, got {scales[scale]!r}", "e.g. seeds: [0]")
+    return overridden(document, ("scales", scale))
 
 
 def load_tracking(

@@ -1,20 +1,33 @@
-"""Studies as data: what is varied, what is chosen beforehand, what is measured."""
+"""Studies as data: what is varied, what is chosen beforehand, what is measured and shown."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from dvr_ray.config.schema import ResourcesConfig, RunConfig, Strict
+from dvr_ray.config.space import Distribution
 
-__all__ = ["Choice", "Study"]
+__all__ = ["Choice", "Figure", "Removal", "Study"]
+
+Axes = dict[str, dict[str, dict[str, Any]]]
 
 
 class Choice(Strict):
-    """Fields that are chosen on validation-selection of the first seed, before anything else."""
+    """Fields that are chosen on validation-selection of the first seed, before anything else.
 
-    grid: dict[str, tuple[Any, ...]] = Field(description="Fields and the values to try.")
+    Every value of a ``grid`` is tried, or ``trials`` points of a ``search``: the fields as they
+    are, then random ones that are spread evenly over each range.
+    """
+
+    grid: dict[str, tuple[Any, ...]] = Field(
+        default_factory=dict, description="Fields and the values to try."
+    )
+    search: dict[str, Distribution] = Field(
+        default_factory=dict, description="Instead of a grid: fields and their ranges."
+    )
+    trials: int = Field(10, ge=1, description="search: how many points are tried.")
     by: tuple[str, ...] = Field((), description="Axes for each combination of which it's chosen.")
     on: dict[str, str] = Field(
         default_factory=dict, description="Where on the other axes it's chosen; else their first."
@@ -22,6 +35,48 @@ class Choice(Strict):
     only: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="Cells that it is used in; all by default."
     )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Choice:
+        if bool(self.grid) == bool(self.search):
+            raise ValueError("exactly one of grid and search must be given")
+        if any(distribution.when for distribution in self.search.values()):
+            raise ValueError("when has no meaning in a study's search: use only and on")
+        return self
+
+    @property
+    def fields(self) -> str:
+        """Names of what is chosen, for messages."""
+        return ", ".join(self.grid or self.search)
+
+
+class Removal(Strict):
+    """Removal curves: retrain without the rows that a row's runs value least, or most.
+
+    Every run of the rows in ``of`` leaves values; ``train`` is trained again on the same data
+    without a share of the rows by them, and without as many at random.
+    """
+
+    of: tuple[str, ...] = Field(min_length=1, description="Rows whose values are used.")
+    train: str = Field(description="Row that is trained on what is left.")
+    shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (0.05, 0.1, 0.2, 0.4), min_length=1, description="Shares of the training rows."
+    )
+    ends: tuple[Literal["lowest", "highest", "random"], ...] = Field(
+        ("lowest", "highest", "random"), min_length=1, description="Which rows are dropped."
+    )
+
+
+class Figure(Strict):
+    """One quantity against another.
+
+    Where x is an axis, its entries stand side by side, and every entry of the last axis is a line;
+    where it is a metric or a measure, every row is a point, and those that no other beats in both
+    are joined.
+    """
+
+    x: str = Field(description="An axis, a metric or a measure.")
+    y: str = Field(description="A metric or a measure.")
 
 
 class Study(Strict):
@@ -32,8 +87,11 @@ class Study(Strict):
 
     name: str = Field(min_length=1, description="Names the folder.")
     run: RunConfig = Field(default_factory=RunConfig, description="What all cells share.")
-    axes: dict[str, dict[str, dict[str, Any]]] = Field(
+    axes: Axes = Field(
         min_length=1, description="By axis, its entries by name, each the fields it sets."
+    )
+    only: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="By axis, the entries that are run; all by default."
     )
     seeds: tuple[int, ...] = Field(
         (0, 1, 2), min_length=1, description="Every cell runs with each."
@@ -43,7 +101,19 @@ class Study(Strict):
     )
     choose: tuple[Choice, ...] = Field((), description="Chosen in this order.")
     metrics: tuple[str, ...] = Field(("ndcg@20",), description="Measured on test, at the end.")
-    against: str | None = Field(None, description="Row that the others are compared with.")
+    measures: tuple[str, ...] = Field(
+        ("held_out_correlation", "held_out_without_units", "auc", "seconds"),
+        description="What tables show beside metrics, where a run has it: monitors, auc, memory.",
+    )
+    against: str | tuple[str, ...] | None = Field(
+        None,
+        description="Row that the others are compared with; of several the best on selection.",
+    )
+    removal: Removal | None = Field(None, description="Removal curves, beside the tables.")
+    figures: tuple[Figure, ...] = Field((), description="By default the first metric by row.")
+    scales: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="By --scale, what is overridden in this file."
+    )
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
     concurrent: int = Field(2, ge=1, description="Ceiling of runs at the same time.")
 
@@ -52,15 +122,7 @@ class Study(Strict):
         for name, entries in self.axes.items():
             if not entries:
                 raise ValueError(f"axis {name!r} must have an entry, got none")
-        if self.against is not None and self.against not in self.rows:
-            raise ValueError(f"against must name a row of {[*self.rows]}, got {self.against!r}")
-        for choice in self.choose:
-            for axis in choice.by:
-                self._check_named(axis, ())
-            for axis, entry in choice.on.items():
-                self._check_named(axis, (entry,))
-            for axis, used in choice.only.items():
-                self._check_named(axis, used)
+        self._check_references()
         if self.resources.workers > 1:
             raise ValueError(
                 f"resources.workers must be 1, a run of a study has one worker, got "
@@ -70,14 +132,53 @@ class Study(Strict):
             raise ValueError(f"seeds must differ, got {list(self.seeds)}")
         return self
 
-    def _check_named(self, axis: str, entries: tuple[str, ...]) -> None:
+    def _check_references(self) -> None:
+        for row in self.baselines:
+            if row not in self.axes[self.last]:
+                known = [*self.axes[self.last]]
+                raise ValueError(f"against must name a row of {known}, got {row!r}")
+        if self.removal is not None:
+            self._check_named("removal", self.last, (*self.removal.of, self.removal.train))
+        for axis, used in self.only.items():
+            self._check_named("only", axis, used)
+            if not used:
+                raise ValueError(f"only must leave {axis} an entry, got none")
+        for choice in self.choose:
+            for axis in choice.by:
+                self._check_named("choose", axis, ())
+            for axis, entry in choice.on.items():
+                self._check_named("choose", axis, (entry,))
+            for axis, used in choice.only.items():
+                self._check_named("choose", axis, used)
+
+    def _check_named(self, who: str, axis: str, entries: tuple[str, ...]) -> None:
         if axis not in self.axes:
-            raise ValueError(f"choose names the axis {axis!r}, got axes {[*self.axes]}")
+            raise ValueError(f"{who} names the axis {axis!r}, got axes {[*self.axes]}")
         for entry in entries:
             if entry not in self.axes[axis]:
-                raise ValueError(f"choose names {entry!r}, but {axis} has {[*self.axes[axis]]}")
+                raise ValueError(f"{who} names {entry!r}, but {axis} has {[*self.axes[axis]]}")
+
+    @property
+    def last(self) -> str:
+        """The axis that makes rows."""
+        return list(self.axes)[-1]
+
+    @property
+    def used(self) -> Axes:
+        """The axes with the entries that are run."""
+        return {
+            axis: {entry: fields for entry, fields in entries.items()
+                   if entry in self.only.get(axis, entries)}
+            for axis, entries in self.axes.items()
+        }  # fmt: skip
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:
-        """Entries of the last axis."""
-        return self.axes[list(self.axes)[-1]]
+        """Entries of the last axis that are run."""
+        return self.used[self.last]
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Rows that the others are compared with; empty where nothing is compared."""
+        against = self.against
+        return against if isinstance(against, tuple) else () if against is None else (against,)

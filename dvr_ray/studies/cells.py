@@ -50,7 +50,7 @@ class Cell:
 
 def cells_of(study: Study) -> list[Cell]:
     """Return all cells, seed after seed, so that a study cut short has whole seeds."""
-    entries = [[(axis, entry) for entry in values] for axis, values in study.axes.items()]
+    entries = [[(axis, entry) for entry in values] for axis, values in study.used.items()]
     return [Cell(found, seed) for seed in study.seeds for found in product(*entries)]
 
 
@@ -100,6 +100,9 @@ def _portable(config: RunConfig, exclude_defaults: bool) -> dict[str, Any]:
     content = config.model_dump(mode="json", exclude_defaults=exclude_defaults)
     if config.data.path is not None:
         content["data"]["path"] = Path(config.data.path).name
+    if "values" in content.get("method", {}):
+        # Of another run, whose folder is named after its key.
+        content["method"]["values"] = Path(content["method"]["values"]).parent.name
     return content
 
 

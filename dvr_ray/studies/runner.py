@@ -6,35 +6,30 @@ from its file. A run that fails is told and left out, and tried again by the sam
 
 from __future__ import annotations
 
-import platform
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dvr_ray import __version__
-from dvr_ray.config.schema import ResourcesConfig, RunConfig
+from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.study import Choice, Study
 from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
-from dvr_ray.errors import RunError
-from dvr_ray.events import Note, Tell, Warned
+from dvr_ray.errors import ConfigError, RunError
+from dvr_ray.events import Note, Tell
 from dvr_ray.files import claimed
-from dvr_ray.metrics import Catalogue, parse
+from dvr_ray.metrics import parse
+from dvr_ray.studies.agreeing import agree
 from dvr_ray.studies.cells import Cell, Cells, cells_of, configured, key_of
-from dvr_ray.studies.choosing import Chosen, grid_of, groups_of
-from dvr_ray.training.build import check, check_served
+from dvr_ray.studies.choosing import Chosen, best_of, groups_of, tries_of
+from dvr_ray.studies.measures import quantity
+from dvr_ray.studies.planning import length, probes_of
+from dvr_ray.studies.pool import Pool, measured
+from dvr_ray.studies.removal import Removed, removals_of
+from dvr_ray.training.build import check
 from dvr_ray.training.checkpoint import write_json
-from dvr_ray.training.prepare import prepare
-from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, run, test_metrics
-from dvr_ray.training.stored import Failure, read_rows
 
-__all__ = ["HELD_OUT", "StudyRequest", "StudyResult", "run_study"]
-
-HELD_OUT = ("held_out_correlation", "held_out_without_units")
-"""Monitors of a run that its record keeps."""
+__all__ = ["StudyRequest", "StudyResult", "run_study"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +52,8 @@ class StudyRequest:
         Takes the events.
     verbose : bool
         Whether Ray's own messages come to the terminal.
+    plan : bool
+        Whether to stop after the plan was told.
     """
 
     study: Study
@@ -66,19 +63,21 @@ class StudyRequest:
     address: str | None
     tell: Tell
     verbose: bool = False
+    plan: bool = False
 
 
 @dataclass(frozen=True)
 class StudyResult:
-    """Records of finished cells, causes of failed ones, and what was chosen."""
+    """Records of finished cells, causes of failed ones, what was chosen, and removal curves."""
 
     records: dict[Cell, dict[str, Any]]
-    failures: dict[Cell, str]
+    failures: dict[Any, str]
     chosen: list[Chosen]
+    removed: dict[Removed, dict[str, Any]] = field(default_factory=dict)
 
 
-def run_study(request: StudyRequest) -> StudyResult:
-    """Run a study to its end.
+def run_study(request: StudyRequest) -> StudyResult | None:
+    """Run a study to its end; None where only its plan was wanted.
 
     Raises
     ------
@@ -102,42 +101,76 @@ def run_study(request: StudyRequest) -> StudyResult:
 
 
 def _check(request: StudyRequest) -> None:
-    """Check every cell's config, with each value of each grid."""
+    """Check every cell's config, with each point of each choice, and every name."""
     study = request.study
-    for metric in study.metrics:
-        parse(metric, f"{study.name}: metrics")
+    _check_names(study)
     for cell in cells_of(study):
         check(configured(study, cell, {}, request.root), f"{study.name}: {cell}")
     for choice in study.choose:
         for _, cell in groups_of(study, choice):
-            for values in grid_of(choice):
+            for values in tries_of(choice):
                 check(configured(study, cell, values, request.root), f"{study.name}: {cell}")
+
+
+def _check_names(study: Study) -> None:
+    """Check names of metrics and measures, and that figures show what is measured."""
+    for metric in study.metrics:
+        parse(metric, f"{study.name}: metrics")
+    for name in study.measures:
+        quantity(name, f"{study.name}: measures")
+    for figure in study.figures:
+        for name in (figure.x, figure.y):
+            if name not in study.axes or name == figure.y:
+                quantity(name, f"{study.name}: figures")
+            if "@" in name and name not in (*study.metrics, *study.measures):
+                raise ConfigError(f"{study.name}: figures", f"{name} isn't measured",
+                                  "add it to metrics, or to measures")  # fmt: skip
 
 
 class _Runner:
     def __init__(self, request: StudyRequest, folder: Path, fits: int) -> None:
-        self._study, self._request, self._folder, self._fits = request.study, request, folder, fits
-        self._cells = Cells(request.cells.resolve())
+        study, cells = request.study, Cells(request.cells.resolve())
+        self._study, self._request, self._folder = study, request, folder
+        self._pool = Pool(cells, folder / "runs", fits, study.resources, request.tell)
         self._chosen: list[Chosen] = []
 
-    def go(self) -> StudyResult:
-        for choice in self._study.choose:
+    def go(self) -> StudyResult | None:
+        open_choices = self._settled()
+        self._plan(open_choices)
+        if self._request.plan:
+            return None
+        for choice in open_choices:
             self._choose(choice)
         cells = {str(cell): cell for cell in cells_of(self._study)}
         configs = {name: self._config(cell) for name, cell in cells.items()}
-        count = len({key_of(config) for config in configs.values()})
-        self._say(f"{len(cells)} cells, {count} runs, {self._fits} at once")
-        found = self._records(configs, test=False)
+        found = self._pool.train(configs)
+        removals = self._removals({n: c for n, c in configs.items() if "error" not in found[n]})
+        found |= self._pool.train({str(r): c for r, c in removals.items()})
+        configs |= {str(removed): config for removed, config in removals.items()}
+        agree(self._pool, {cell: configs[name] for name, cell in cells.items()})
         ready = {name: c for name, c in configs.items() if "error" not in found[name]}
         self._look({key_of(c): found[name] for name, c in ready.items()})
-        found |= self._records(ready, test=True)
-        failures = {cells[n]: str(r["error"]) for n, r in found.items() if "error" in r}
-        if len(failures) == len(cells):
+        found |= self._pool.measure(ready, self._study.metrics)
+        return self._result(cells, {str(removed): removed for removed in removals}, found)
+
+    def _result(
+        self,
+        cells: Mapping[str, Cell],
+        removals: Mapping[str, Removed],
+        found: Mapping[str, dict[str, Any]],
+    ) -> StudyResult:
+        named: dict[str, Any] = {**cells, **removals}
+        failures = {named[n]: str(r["error"]) for n, r in found.items() if "error" in r}
+        if all(cell in failures for cell in cells.values()):
             cause = next(iter(failures.values()))
             raise RunError(self._study.name, f"no run gave a result ({cause})",
                            "mend the cause and use --resume")  # fmt: skip
-        records = {cells[n]: r for n, r in found.items() if "error" not in r}
-        return StudyResult(records, failures, self._chosen)
+        return StudyResult(
+            {cell: found[n] for n, cell in cells.items() if cell not in failures},
+            failures,
+            self._chosen,
+            {removed: found[n] for n, removed in removals.items() if removed not in failures},
+        )
 
     def _config(self, cell: Cell, values: Mapping[str, Any] | None = None) -> RunConfig:
         chosen: dict[str, Any] = {}
@@ -145,74 +178,79 @@ class _Runner:
             chosen |= found.values if found.fits(cell) else {}
         return configured(self._study, cell, chosen | dict(values or {}), self._request.root)
 
-    def _choose(self, choice: Choice) -> None:
-        """Train every value for every combination, and keep the best by validation-selection."""
-        groups, grid = list(groups_of(self._study, choice)), grid_of(choice)
-        fields = ", ".join(choice.grid)
-        self._say(f"choosing {fields}: {len(grid)} tries for each of {len(groups)}")
-        configs = {
-            (number, k): self._config(cell, values)
-            for number, (_, cell) in enumerate(groups)
-            for k, values in enumerate(grid)
+    def _tried(self, choice: Choice) -> dict[str, RunConfig]:
+        """Runs that a choice is made by, by what to call them."""
+        return {
+            _name(cell, values): self._config(cell, values)
+            for _, cell in groups_of(self._study, choice)
+            for values in tries_of(choice)
         }
-        names = {key: f"{groups[key[0]][1]}, {grid[key[1]]}" for key in configs}
-        records = self._records({names[key]: c for key, c in configs.items()}, test=False)
-        for number, (own, cell) in enumerate(groups):
-            found = [records[names[number, k]] for k in range(len(grid))]
-            broken = [record["error"] for record in found if "error" in record]
-            if broken:
-                rule = f"a run that {fields} is chosen by failed ({broken[0]})"
-                raise RunError(f"{self._study.name}: {cell}", rule, "mend it and use --resume")
-            metric = configs[number, 0].training.metric
-            sign = 1 if parse(metric).higher_is_better else -1
-            best = max(range(len(grid)), key=lambda k: sign * found[k]["selection"][metric])
-            self._chosen.append(Chosen(choice, own, grid[best]))
+
+    def _settled(self) -> list[Choice]:
+        """Settle the choices whose runs are all known, and return the others."""
+        left = list(self._study.choose)
+        while left and not self._unknown(self._tried(left[0]).values()):
+            self._choose(left.pop(0))
+        return left
+
+    def _unknown(self, configs: Iterable[RunConfig]) -> dict[str, RunConfig]:
+        """By key, those of the runs that have no record."""
+        return {key_of(c): c for c in configs if self._pool.cells.read(c) is None}
+
+    def _plan(self, choices: list[Choice]) -> None:
+        """Say what there is to do, and about how long it takes."""
+        cells = {cell: self._config(cell) for cell in cells_of(self._study)}
+        removals = removals_of(self._study, cells, self._pool.runs)
+        count = len({key_of(config) for config in cells.values()})
+        more = f", {len(removals)} of removal curves" if removals else ""
+        todo = self._unknown([*cells.values(), *removals.values()])
+        tries: dict[str, RunConfig] = {}
+        for choice in choices:
+            tries |= self._unknown(self._tried(choice).values())
+        self._say(f"{len(cells)} cells, {count} runs{more}, {self._pool.at_once} at once")
+        for choice in choices:
+            groups, points = len(list(groups_of(self._study, choice))), len(tries_of(choice))
+            self._say(f"choosing {choice.fields}: {points} tries for each of {groups}")
+        # The winners of tries are cells, whose other seeds alone are left.
+        left = list((todo | tries).values())
+        if not left:
+            self._say("all runs are known; nothing is left to train")
+            return
+        self._pool.probe(probes_of(left))
+        seconds = self._pool.estimate.seconds(left, self._pool.at_once)
+        epochs = ", ".join(f"{s:.2g} s" for s in self._pool.estimate.epoch.values())
+        self._say(
+            f"to train: {len(left)} runs, {length(seconds)} at most; a plain epoch takes "
+            f"{epochs or '?'}"
+        )
+
+    def _choose(self, choice: Choice) -> None:
+        """Train every try for every combination, and keep the best by validation-selection."""
+        configs, points = self._tried(choice), tries_of(choice)
+        records = self._pool.train(configs)
+        for own, cell in groups_of(self._study, choice):
+            names = [_name(cell, values) for values in points]
+            tried = [records[name] for name in names]
+            best = best_of(self._study, choice, cell, configs[names[0]], tried)
+            self._chosen.append(Chosen(choice, own, points[best], len(points)))
             self._say(f"chosen: {self._chosen[-1]}")
 
-    def _records(self, configs: Mapping[str, RunConfig], test: bool) -> dict[str, dict[str, Any]]:
-        """Train what isn't trained, or measure what isn't measured; by what to call it."""
-        import ray
-
-        resources = self._study.resources
-        task = ray.remote(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker)(
-            _work
+    def _removals(self, configs: Mapping[str, RunConfig]) -> dict[Removed, RunConfig]:
+        """Return the runs of removal curves; train anew where their values aren't here."""
+        named = {str(cell): cell for cell in cells_of(self._study)}
+        removals = removals_of(
+            self._study, {named[n]: config for n, config in configs.items()}, self._pool.runs
         )
-        names: dict[str, str] = {}
-        for name, config in configs.items():
-            names.setdefault(key_of(config), name)
-        found = {key: self._cells.read(configs[name]) for key, name in names.items()}
-        metrics = self._study.metrics if test else ()
-        todo = deque(k for k, r in found.items() if r is None or not _measured(r, metrics))
-        waiting: dict[Any, str] = {}
-        while todo or waiting:
-            while todo and len(waiting) < self._fits:
-                key = todo.popleft()
-                request = configs[names[key]], self._folder / "runs" / key, metrics
-                waiting[task.remote(*request, found[key] or {}, resources)] = key
-            for done in ray.wait(list(waiting))[0]:
-                key = waiting.pop(done)
-                found[key] = self._taken(names[key], configs[names[key]], done)
-        return {name: found[key_of(config)] or {} for name, config in configs.items()}
-
-    def _taken(self, name: str, config: RunConfig, done: Any) -> dict[str, Any]:
-        """Return the record of a run that has ended, or why it failed."""
-        import ray
-
-        try:
-            record: dict[str, Any] = ray.get(done)
-        except ray.exceptions.RayError as error:
-            cause = Failure.of(getattr(error, "cause", None) or error).cause
-            self._request.tell(Warned(f"failed: {name}: {cause}"))
-            return {"error": cause}
-        self._cells.write(config, record)
-        shown = record.get("test", record["selection"])
-        numbers = ", ".join(f"{metric} {value:.4f}" for metric, value in shown.items())
-        self._say(f"{name}: {'test ' if 'test' in record else ''}{numbers}")
-        return record
+        needed = {str(r.source) for r, c in removals.items() if self._pool.cells.read(c) is None}
+        sources = {name: config for name, config in configs.items() if name in needed}
+        keys = {key_of(config) for config in sources.values()}
+        absent = {k for k in keys if not (self._pool.runs / k / "values.parquet").exists()}
+        self._pool.train(sources, absent)
+        return removals
 
     def _look(self, records: Mapping[str, Mapping[str, Any]]) -> None:
         """Write the look at test down before it is taken; records by key."""
-        unseen = [k for k, r in records.items() if not _measured(r, self._study.metrics)]
+        unseen = [k for k, r in records.items() if not measured(r, self._study.metrics)]
         if not unseen:
             return
         self._say(f"everything is trained; measuring test of {len(unseen)} runs")
@@ -224,41 +262,5 @@ class _Runner:
         self._request.tell(Note(text))
 
 
-def _measured(record: Mapping[str, Any], metrics: Sequence[str]) -> bool:
-    return set(metrics) <= set(record.get("test", {}))
-
-
-def _work(
-    config: RunConfig,
-    folder: Path,
-    metrics: tuple[str, ...],
-    record: dict[str, Any],
-    resources: ResourcesConfig,
-) -> dict[str, Any]:
-    """Runs in a Ray task: train, or with metrics measure test of what was trained."""
-    import torch
-
-    torch.set_num_threads(max(1, int(resources.cpus_per_worker)))
-    device = torch.device("cuda" if resources.gpus_per_worker else "cpu")
-    data, test = prepare(config)
-    check_served(config, Catalogue.of(data))
-    result = run(RunRequest(config, data, folder), Silent(), device=device)
-    record = record or {
-        "best_epoch": result["best_epoch"],
-        "selection": result["selection"],
-        "auc": result.get("auc", {}),
-        "held_out": _held_out(folder),
-        "seconds": result["seconds"],
-        "data": data.fingerprint,
-        "versions": {"dvr_ray": __version__, "torch": torch.__version__},
-        "machine": platform.machine(),
-    }
-    if metrics:
-        record = record | {"test": test_metrics(config, data, test, folder, metrics)}
-    return record
-
-
-def _held_out(folder: Path) -> dict[str, float]:
-    """What the last horizon's values explained of held-out masks and users, where they did."""
-    rows = [row["monitors"] for row in read_rows(folder) if row.get("monitors")]
-    return {name: rows[-1][name] for name in HELD_OUT if rows and name in rows[-1]}
+def _name(cell: Cell, values: Mapping[str, Any]) -> str:
+    return f"{cell}, {', '.join(f'{k} {v}' for k, v in values.items()) or 'as it is'}"

@@ -41,6 +41,7 @@ from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.selecting import ModelSelection
 from dvr_ray.training.sharing import Sharing
+from dvr_ray.training.value_table import RowValues, agreement
 from dvr_ray.training.valuators import Valuators
 from dvr_ray.training.watch import Watch, check_finite
 from dvr_ray.weightings import Horizon
@@ -174,13 +175,13 @@ class Trainer:
         self._replicas.main.backbone.load_state_dict(self._selection.best)
         return self._replicas.main
 
-    def value_rows(self, partitions: int = 4) -> tuple[Tensor, Tensor] | None:
+    def value_rows(self, partitions: int = 4) -> RowValues | None:
         """Value every training row, averaged over random partitions into batches.
 
         Returns
         -------
-        tuple of Tensor, shape (n,) each, or None
-            Values (B x Shapley) and probabilities; None for methods that value nothing.
+        RowValues or None
+            None for methods that value nothing.
         """
         found = []
         for number in range(partitions):
@@ -189,8 +190,9 @@ class Trainer:
             if pair is None:
                 return None
             found.append(torch.stack(pair))
-        mean = torch.stack(found).mean(0)
-        return mean[0], mean[1]
+        passes = torch.stack(found)
+        mean = passes.mean(0)
+        return RowValues(mean[0], mean[1], agreement(passes[:, 0]))
 
     def mean_losses(self) -> Tensor:
         """Running mean BPR loss of every training row before any was dropped, shape (n,)."""

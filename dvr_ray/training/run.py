@@ -46,7 +46,7 @@ from dvr_ray.training.stored import (
     read_rows,
 )
 from dvr_ray.training.tracked import tracked
-from dvr_ray.training.value_table import separation, value_table
+from dvr_ray.training.value_table import loss_separation, separation, value_table
 
 __all__ = ["RunRequest", "run", "test_metrics"]
 
@@ -172,11 +172,14 @@ def _train(
             write_tensors(folder / VALUATOR, tensors)
         if trainer.valuators.history:
             write_tensors(folder / HISTORY, trainer.valuators.history)
-        if valued is not None:
-            table = value_table(request.data, trainer.mean_losses(), *valued)
+        losses = trainer.mean_losses()
+        if valued is None:
+            result |= loss_separation(request.data, losses)
+        else:
+            table = value_table(request.data, losses, valued.values, valued.probabilities)
             with placed(folder / VALUES) as temporary:
                 table.to_parquet(temporary, index=False)
-            result |= separation(table)
+            result |= separation(table) | {"passes": round(valued.passes, 4)}
         write_json(folder / "result.json", result)
     return result
 

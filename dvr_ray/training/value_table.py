@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,50 @@ from torch import Tensor
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.metrics.auc import roc_auc
 
-__all__ = ["attribute_text", "separation", "value_table"]
+__all__ = ["RowValues", "agreement", "attribute_text", "loss_separation", "separation", "value_table"]
+
+MOST_RANKED = 200_000
+
+
+class RowValues(NamedTuple):
+    """Values of all training rows, and how steady they are.
+
+    Parameters
+    ----------
+    values, probabilities : Tensor, shape (n,)
+        B x Shapley, and the policy's probability, both means over the passes.
+    passes : float
+        `agreement` of the passes.
+    """
+
+    values: Tensor
+    probabilities: Tensor
+    passes: float
+
+
+def agreement(values: Tensor) -> float:
+    """Mean rank correlation between several valuations of the same rows.
+
+    Parameters
+    ----------
+    values : Tensor, shape (p, n)
+        Of p valuations; of more than 200,000 rows every so manieth counts.
+
+    Returns
+    -------
+    float
+        Mean of Spearman's rho over all pairs; 1 where all values of a valuation are equal in each.
+    """
+    from scipy.stats import rankdata  # slow to import, and most runs value nothing
+
+    every = -(-values.shape[1] // MOST_RANKED)
+    ranks = rankdata(values[:, ::every].double().cpu().numpy(), axis=1)
+    centred = ranks - ranks.mean(1, keepdims=True)
+    norms = np.sqrt((centred**2).sum(1))
+    if not norms.all():
+        return 1.0 if not norms.any() else 0.0
+    rho = (centred @ centred.T) / np.outer(norms, norms)
+    return float(rho[np.triu_indices(len(rho), 1)].mean())
 
 
 def value_table(
@@ -65,3 +108,10 @@ def separation(table: pd.DataFrame) -> dict[str, Any]:
     if features:
         scores["mean of features"] = table[features].mean(axis=1)
     return {"auc": {name: round(roc_auc(s.to_numpy(), real), 4) for name, s in scores.items()}}
+
+
+def loss_separation(data: TrialData, losses: Tensor) -> dict[str, Any]:
+    """AUC of minus mean loss alone, for methods that value nothing; empty without planted rows."""
+    if data.planted is None or not data.planted.any():
+        return {}
+    return {"auc": {"mean_loss": round(roc_auc(-losses.numpy(), ~data.planted), 4)}}

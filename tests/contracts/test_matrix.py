@@ -43,6 +43,7 @@ NAMED: dict[str, dict[str, Any]] = {
     "learned-dvr": {"negatives": {"name": "learned"}, "method": {"name": "dvr"}},
     "one column": {"method": {"name": "fixed-score", "score": "-counts.1"}},
     "balanced": {"method": {"name": "balanced"}},
+    "drop": {"method": {"name": "drop", "values": "nobody's", "end": "random"}},
 }
 TRAINED = [name for name in BACKBONES.names() if name != "ease"]
 FULL = list(itertools.product(TRAINED, NAMED))

@@ -16,6 +16,7 @@ from dvr_ray.weightings import WEIGHTINGS, TripletBatch, Weighting
 Make = Callable[[], Weighting]
 # Fields with which a weighting has something to do from the first step on.
 FIELDS: dict[str, dict[str, Any]] = {
+    "drop": {"values": "nobody's", "end": "random"},
     "tce": {"gradual": 1},
     "til-mi": {"warmup": 0, "clusters": 4},
 }

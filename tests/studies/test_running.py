@@ -29,7 +29,7 @@ def _call(*words: object) -> Result:
 def test_a_study_runs_resumes_and_goes_on_from_its_cells(tmp_path: Path) -> None:
     path, out, cells = _write(tmp_path / "s.yaml", SMALL), tmp_path / "out", tmp_path / "cells"
     assert _call(path, "--out", out, "--cells", cells).exit_code == 0
-    lines = pd.read_csv(out / "cells.csv", keep_default_na=False)
+    lines = pd.read_csv(out / "tables" / "cells.csv", keep_default_na=False)
     assert len(lines) == 8
     assert lines["test ndcg@5"].between(0, 1).all()
     # L2 was tried with the first seed; of its runs those that won are cells too.
@@ -42,11 +42,11 @@ def test_a_study_runs_resumes_and_goes_on_from_its_cells(tmp_path: Path) -> None
     assert _call(path, "--out", again, "--cells", cells).exit_code == 0
     assert not list(again.glob("look-*.json")) and not (again / "runs").exists()
     assert {file: file.stat().st_mtime_ns for file in cells.iterdir()} == before
-    assert (again / "table.md").read_text() == (out / "table.md").read_text()
+    assert (again / "tables" / "all.md").read_text() == (out / "tables" / "all.md").read_text()
     # One more metric: test is measured again of what is trained, and that is written down.
     more = _write(path, {**SMALL, "metrics": ["ndcg@5", "recall@5"]})
     assert _call(more, "--out", out, "--cells", cells, "--resume").exit_code == 0
-    assert "test recall@5" in pd.read_csv(out / "cells.csv")
+    assert "test recall@5" in pd.read_csv(out / "tables" / "cells.csv")
     assert len(list(out.glob("look-*.json"))) == 2
 
 
@@ -76,4 +76,4 @@ def test_a_cell_that_fails_is_told_and_left_out(tmp_path: Path) -> None:
     found = _call(path, "--out", tmp_path / "out")
     assert found.exit_code == 1
     assert "failed: none, by label, seed 0: run: method.score" in found.output
-    assert len(pd.read_csv(tmp_path / "out" / "cells.csv", keep_default_na=False)) == 3
+    assert len(pd.read_csv(tmp_path / "out" / "tables" / "cells.csv", keep_default_na=False)) == 3

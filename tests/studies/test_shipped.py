@@ -9,7 +9,7 @@ import pytest
 from dvr_ray.config.load import load_study
 from dvr_ray.metrics import parse
 from dvr_ray.studies.cells import cells_of, configured, key_of
-from dvr_ray.studies.choosing import grid_of, groups_of
+from dvr_ray.studies.choosing import groups_of, tries_of
 from dvr_ray.training.build import check
 
 STUDIES = sorted((Path(__file__).resolve().parents[2] / "search_spaces" / "studies").glob("*"))
@@ -27,7 +27,7 @@ def test_every_cell_is_a_run_of_its_own(path: Path) -> None:
         parse(metric)
     for choice in study.choose:
         for _, cell in groups_of(study, choice):
-            for values in grid_of(choice):
+            for values in tries_of(choice):
                 check(configured(study, cell, values, Path("/data")), str(cell))
 
 

@@ -1,0 +1,109 @@
+"""One table as Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dvr_ray.files import placed
+
+__all__ = ["Sheet", "markdown", "slug", "spread", "write_sheet", "write_text"]
+
+SPECIAL = str.maketrans(
+    {c: rf"\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\~{}"}
+)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table.
+
+    Parameters
+    ----------
+    name : str
+        Of its files.
+    title : str
+        What it shows.
+    note : str
+        How it is to be read.
+    columns : list of str
+        Heads.
+    rows : list of list of str
+        Cells as text.
+    numbers : DataFrame
+        The same as numbers, one line for each row and quantity.
+    """
+
+    name: str
+    title: str
+    note: str
+    columns: list[str]
+    rows: list[list[str]]
+    numbers: pd.DataFrame
+
+
+def spread(values: Sequence[float | None], digits: int | None = 4) -> str:
+    """Mean ± standard deviation (n - 1) of what is there.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        None and NaN aren't there.
+    digits : int or None
+        Decimals; None shows three digits that count.
+    """
+    known = [value for value in values if value is not None and not np.isnan(value)]
+    if not known:
+        return "-"
+    form = ".3g" if digits is None else f".{digits}f"
+    mean = f"{np.mean(known):{form}}"
+    return mean if len(known) == 1 else f"{mean} ± {np.std(known, ddof=1):{form}}"
+
+
+def write_sheet(sheet: Sheet, folder: Path) -> list[Path]:
+    """Write ``NAME.md``, ``NAME.tex`` (for booktabs) and ``NAME.csv``."""
+    return [
+        write_text(folder / f"{sheet.name}.md", markdown(sheet) + "\n"),
+        write_text(folder / f"{sheet.name}.tex", _latex(sheet)),
+        write_text(folder / f"{sheet.name}.csv", sheet.numbers.to_csv(index=False)),
+    ]
+
+
+def slug(text: str) -> str:
+    """Write a text as a part of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "all"
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file, at once or not at all."""
+    with placed(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def markdown(sheet: Sheet) -> str:
+    """Write a table with its title and note."""
+    lines = [sheet.columns, ["---"] * len(sheet.columns), *sheet.rows]
+    text = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    body = "\n".join("| " + " | ".join(line) + " |" for line in text)
+    return "\n\n".join(part for part in (f"## {sheet.title}", body, sheet.note) if part)
+
+
+def _latex(sheet: Sheet) -> str:
+    """A tabular for booktabs."""
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join(cell.translate(SPECIAL) for cell in cells) + r" \\"
+
+    body = "\n".join(map(line, sheet.rows))
+    shape = "l" + "r" * (len(sheet.columns) - 1)
+    return "\n".join([
+        f"% {' '.join(sheet.title.split())}: {' '.join(sheet.note.split())}",
+        rf"\begin{{tabular}}{{{shape}}}", r"\toprule", line(sheet.columns), r"\midrule", body,
+        r"\bottomrule", r"\end{tabular}", "",
+    ])  # fmt: skip

@@ -1,0 +1,105 @@
+"""Tables of a study against numbers worked out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from small_study import record_of, study_of
+
+from dvr_ray.reports.sheets import spread
+from dvr_ray.reports.study_tables import sheets_of, write_sheets
+from dvr_ray.studies.cells import cells_of
+from dvr_ray.studies.removal import Removed
+from dvr_ray.studies.runner import StudyResult
+
+
+def _result() -> StudyResult:
+    numbers = {("keep all", 0): 0.1, ("keep all", 1): 0.2, ("tce", 0): 0.15, ("tce", 1): 0.29}
+    records = {
+        cell: record_of(numbers[cell.row, cell.seed], 0.9 if cell.row == "tce" else None)
+        for cell in cells_of(study_of())
+    }
+    return StudyResult(records, {}, [])
+
+
+def test_rows_show_mean_sd_and_the_paired_test() -> None:
+    none, some, different = sheets_of(study_of(), _result())
+    assert [none.title, some.title, different.title] == ["none", "some", "Differences"]
+    keep, tce = none.rows
+    assert keep == ["keep all", "2", "0.1500 ± 0.0707", "-", "2.0 ± 0.0", "-"]
+    p = stats.ttest_rel([0.15, 0.29], [0.1, 0.2]).pvalue
+    shown = f"+0.0700 (tie, p {p:.3f})"
+    assert tce == ["tce", "2", "0.2200 ± 0.0990", "0.9000 ± 0.0000", "2.0 ± 0.0", shown]
+    assert "mean_loss 0.6000" in none.note
+    assert different.rows[0] == [
+        "none", "tce", "keep all", "ndcg@5", "2", "+0.0700 ± 0.0283", "+46.7%", f"{p:.4f}",
+        f"{p:.4f}", "tie",
+    ]  # fmt: skip
+    assert "paired t-test over seeds" in different.note
+
+
+def test_measures_have_columns_where_a_run_has_them() -> None:
+    told = {"monitors": {"held_out_correlation": 0.04, "coverage": [0.25, 0.75]}}
+    records = {c: r | told if c.row == "tce" else r for c, r in _result().records.items()}
+    measures = ["held_out_correlation", "held_out_without_units", "coverage.1"]
+    sheet = sheets_of(study_of(measures=measures), StudyResult(records, {}, []))[0]
+    assert sheet.columns[3:5] == ["held-out correlation", "coverage, 2"]
+    keep, tce = sheet.rows
+    assert keep[3:5] == ["-", "-"]
+    assert tce[3:5] == ["0.04 ± 0", "0.75 ± 0"]
+
+
+def test_records_of_before_show_what_they_have() -> None:
+    told = {"held_out": {"held_out_correlation": 0.04}}
+    records = {c: r | told for c, r in _result().records.items()}
+    sheet = sheets_of(study_of(), StudyResult(records, {}, []))[0]
+    assert sheet.rows[0][sheet.columns.index("held-out correlation")] == "0.04 ± 0"
+
+
+def test_seeds_that_only_one_row_has_don_t_count_in_the_difference() -> None:
+    records = {c: r for c, r in _result().records.items() if (c.row, c.seed) != ("keep all", 1)}
+    tce = sheets_of(study_of(), StudyResult(records, {}, []))[0].rows[1]
+    assert tce[-1] == "+0.0500 (not tested)"
+
+
+def test_written_tables_hold_every_number_and_failures(tmp_path: Path) -> None:
+    result = _result()
+    failed, *_ = result.records
+    records = {cell: record for cell, record in result.records.items() if cell != failed}
+    write_sheets(study_of(), StudyResult(records, {failed: "the loss is nan"}, []), tmp_path)
+    lines = pd.read_csv(tmp_path / "cells.csv", keep_default_na=False)
+    assert len(lines) == len(records)
+    assert np.allclose(lines["test ndcg@5"], [r["test"]["ndcg@5"] for r in records.values()])
+    text = (tmp_path / "all.md").read_text()
+    assert "Failed: none, keep all, seed 0: the loss is nan" in text
+    assert "## some" in text
+    numbers = pd.read_csv(tmp_path / "results-some.csv", keep_default_na=False)
+    tce = numbers[(numbers["row"] == "tce") & (numbers["quantity"] == "ndcg@5")].iloc[0]
+    assert (float(tce["mean"]), int(tce["n"])) == (pytest.approx(0.22), 2)
+    latex = (tmp_path / "results-some.tex").read_text()
+    assert latex.count(r"\\") == 3 and r"0.2200 $\pm$ 0.0990" in latex and r"\toprule" in latex
+
+
+def test_removal_shows_the_change_against_all_rows() -> None:
+    result, study = _result(), study_of(removal={"of": ["tce"], "train": "keep all"})
+    cells = {(cell.group, cell.row, cell.seed): cell for cell in result.records}
+    of: dict[Removed, Any] = {
+        Removed(cells[("some",), "tce", s], cells[("some",), "keep all", s], "lowest", 0.1):
+        record_of(0.12 + 0.1 * s)
+        for s in (0, 1)
+    }  # fmt: skip
+    sheet = sheets_of(study, StudyResult(result.records, {}, [], of))[-1]
+    assert sheet.rows == [["some", "tce", "lowest", "10%", "2", "0.1700 ± 0.0707", "+0.0200"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [([], "-"), ([None], "-"), ([0.5], "0.5000"), ([0.0, 1.0, float("nan")], "0.5000 ± 0.7071")],
+)
+def test_spread(values: list[float | None], shown: str) -> None:
+    assert spread(values) == shown
