@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -17,8 +18,8 @@ Axes = dict[str, dict[str, dict[str, Any]]]
 class Choice(Strict):
     """Fields that are chosen on validation-selection of the first seed, before anything else.
 
-    Every value of a ``grid`` is tried, or ``trials`` points of a ``search``: the fields as they
-    are, then random ones that are spread evenly over each range.
+    Every value of a ``grid`` is tried, or as many points of a ``search`` as the study has trials:
+    the fields as they are, then random ones that are spread evenly over each range.
     """
 
     grid: dict[str, tuple[Any, ...]] = Field(
@@ -27,7 +28,6 @@ class Choice(Strict):
     search: dict[str, Distribution] = Field(
         default_factory=dict, description="Instead of a grid: fields and their ranges."
     )
-    trials: int = Field(10, ge=1, description="search: how many points are tried.")
     by: tuple[str, ...] = Field((), description="Axes for each combination of which it's chosen.")
     on: dict[str, str] = Field(
         default_factory=dict, description="Where on the other axes it's chosen; else their first."
@@ -93,6 +93,9 @@ class Study(Strict):
     only: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="By axis, the entries that are run; all by default."
     )
+    without: tuple[dict[str, tuple[str, ...]], ...] = Field(
+        (), description="Combinations of entries that aren't run: {axis: [entry], axis: [entry]}."
+    )
     seeds: tuple[int, ...] = Field(
         (0, 1, 2), min_length=1, description="Every cell runs with each."
     )
@@ -100,6 +103,7 @@ class Study(Strict):
         ("seed",), min_length=1, description="Fields that a seed sets, e.g. split.seed."
     )
     choose: tuple[Choice, ...] = Field((), description="Chosen in this order.")
+    trials: int = Field(10, ge=1, description="Points that every search of a choice tries.")
     metrics: tuple[str, ...] = Field(("ndcg@20",), description="Measured on test, at the end.")
     measures: tuple[str, ...] = Field(
         ("held_out_correlation", "held_out_without_units", "auc", "seconds"),
@@ -137,19 +141,23 @@ class Study(Strict):
             if row not in self.axes[self.last]:
                 known = [*self.axes[self.last]]
                 raise ValueError(f"against must name a row of {known}, got {row!r}")
-        if self.removal is not None:
-            self._check_named("removal", self.last, (*self.removal.of, self.removal.train))
+        for who, axis, entries in self._references():
+            self._check_named(who, axis, entries)
         for axis, used in self.only.items():
-            self._check_named("only", axis, used)
             if not used:
                 raise ValueError(f"only must leave {axis} an entry, got none")
+
+    def _references(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Who names which axis and which of its entries."""
+        if self.removal is not None:
+            yield "removal", self.last, (*self.removal.of, self.removal.train)
+        yield from (("only", axis, used) for axis, used in self.only.items())
+        for combination in self.without:
+            yield from (("without", axis, entries) for axis, entries in combination.items())
         for choice in self.choose:
-            for axis in choice.by:
-                self._check_named("choose", axis, ())
-            for axis, entry in choice.on.items():
-                self._check_named("choose", axis, (entry,))
-            for axis, used in choice.only.items():
-                self._check_named("choose", axis, used)
+            yield from (("choose", axis, ()) for axis in choice.by)
+            yield from (("choose", axis, (entry,)) for axis, entry in choice.on.items())
+            yield from (("choose", axis, used) for axis, used in choice.only.items())
 
     def _check_named(self, who: str, axis: str, entries: tuple[str, ...]) -> None:
         if axis not in self.axes:

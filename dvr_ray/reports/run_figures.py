@@ -29,6 +29,7 @@ MEANINGS = {
     "directional_r2": "share of the reward that directions predict, pair left out; good: above 0",
     "ridge": "penalties of inputs and units that predict held-out masks and users best",
     "held_out_correlation": "of values with held-out credit; good: above 0, .02 to .05 is usual",
+    "gradient_signal": "squared length of the policy gradient over its variance; good: above 1",
     "held_out_without_units": "the same of inputs alone: what it lacks, Harsanyi units add",
     "value_spread": "sd of the values; good: grows, then settles",
     "policy_spread": "sd of the probabilities; good: grows, then settles",

@@ -51,7 +51,15 @@ class Cell:
 def cells_of(study: Study) -> list[Cell]:
     """Return all cells, seed after seed, so that a study cut short has whole seeds."""
     entries = [[(axis, entry) for entry in values] for axis, values in study.used.items()]
-    return [Cell(found, seed) for seed in study.seeds for found in product(*entries)]
+    wanted = [found for found in product(*entries) if not _left_out(study, dict(found))]
+    return [Cell(found, seed) for seed in study.seeds for found in wanted]
+
+
+def _left_out(study: Study, entries: Mapping[str, str]) -> bool:
+    return any(
+        all(entries[axis] in names for axis, names in combination.items())
+        for combination in study.without
+    )
 
 
 def configured(study: Study, cell: Cell, chosen: Mapping[str, Any], root: Path) -> RunConfig:

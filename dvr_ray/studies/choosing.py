@@ -57,19 +57,24 @@ class Chosen:
         return f"{values or f'{self.choice.fields} as they are'} for {where}"
 
 
-def tries_of(choice: Choice) -> list[dict[str, Any]]:
+def tries_of(choice: Choice, trials: int) -> list[dict[str, Any]]:
     """Return every point that a choice tries, as fields and their values.
 
-    The points of a search are the same for each combination, and the first sets nothing.
+    Parameters
+    ----------
+    choice : Choice
+        With a grid, or a search.
+    trials : int
+        Points of a search: the same for each combination, and the first sets nothing.
     """
     if choice.grid:
         values = product(*choice.grid.values())
         return [dict(zip(choice.grid, found, strict=True)) for found in values]
     columns = {
-        name: _spread(distribution, choice.trials - 1, seeding.numpy_generator(0, f"tries {name}"))
+        name: _spread(distribution, trials - 1, seeding.numpy_generator(0, f"tries {name}"))
         for name, distribution in choice.search.items()
     }
-    return [{}, *({k: v[n] for k, v in columns.items()} for n in range(choice.trials - 1))]
+    return [{}, *({k: v[n] for k, v in columns.items()} for n in range(trials - 1))]
 
 
 def _spread(distribution: Distribution, count: int, rng: np.random.Generator) -> list[Any]:

@@ -108,7 +108,7 @@ def _check(request: StudyRequest) -> None:
         check(configured(study, cell, {}, request.root), f"{study.name}: {cell}")
     for choice in study.choose:
         for _, cell in groups_of(study, choice):
-            for values in tries_of(choice):
+            for values in tries_of(choice, study.trials):
                 check(configured(study, cell, values, request.root), f"{study.name}: {cell}")
 
 
@@ -183,7 +183,7 @@ class _Runner:
         return {
             _name(cell, values): self._config(cell, values)
             for _, cell in groups_of(self._study, choice)
-            for values in tries_of(choice)
+            for values in tries_of(choice, self._study.trials)
         }
 
     def _settled(self) -> list[Choice]:
@@ -209,7 +209,10 @@ class _Runner:
             tries |= self._unknown(self._tried(choice).values())
         self._say(f"{len(cells)} cells, {count} runs{more}, {self._pool.at_once} at once")
         for choice in choices:
-            groups, points = len(list(groups_of(self._study, choice))), len(tries_of(choice))
+            groups, points = (
+                len(list(groups_of(self._study, choice))),
+                len(tries_of(choice, self._study.trials)),
+            )
             self._say(f"choosing {choice.fields}: {points} tries for each of {groups}")
         # The winners of tries are cells, whose other seeds alone are left.
         left = list((todo | tries).values())
@@ -226,7 +229,7 @@ class _Runner:
 
     def _choose(self, choice: Choice) -> None:
         """Train every try for every combination, and keep the best by validation-selection."""
-        configs, points = self._tried(choice), tries_of(choice)
+        configs, points = self._tried(choice), tries_of(choice, self._study.trials)
         records = self._pool.train(configs)
         for own, cell in groups_of(self._study, choice):
             names = [_name(cell, values) for values in points]

@@ -176,13 +176,7 @@ class Trainer:
         return self._replicas.main
 
     def value_rows(self, partitions: int = 4) -> RowValues | None:
-        """Value every training row, averaged over random partitions into batches.
-
-        Returns
-        -------
-        RowValues or None
-            None for methods that value nothing.
-        """
+        """Value every training row in random partitions into batches; None without values."""
         found = []
         for number in range(partitions):
             batches = self._planner.cut("valuation", number)

@@ -243,6 +243,7 @@ class Dvr(Weighting):
             "ridge": list(found.ridge),
             "held_out_correlation": found.correlation,
             "held_out_without_units": found.without_units,
+            "gradient_signal": found.signal,
         }
         return torch.tensor(found.ridge), monitors
 

@@ -62,11 +62,15 @@ class HeldOut:
         noisy, so even good values have a small one.
     without_units : float
         The same for the best values of inputs alone.
+    signal : float
+        Squared length of the policy gradient in the space of inputs over the variance of its
+        estimate, by the two halves of the masks: 1 is as large as its error, about 0 is noise.
     """
 
     ridge: tuple[float, float]
     correlation: float
     without_units: float
+    signal: float
 
 
 def held_out(parts: Iterable[Pulls], inputs: int) -> HeldOut:
@@ -99,7 +103,13 @@ def held_out(parts: Iterable[Pulls], inputs: int) -> HeldOut:
     )
     shares = torch.stack([explained[best], alone.max()]) / energy.clamp_min(1e-30)
     correlation, without_units = (shares.abs().sqrt() * shares.sign()).tolist()
-    return HeldOut(grid[best], correlation, without_units)
+    return HeldOut(grid[best], correlation, without_units, _signal(pull[:, :, :inputs].sum(0)))
+
+
+def _signal(halves: Tensor) -> float:
+    """Signal to noise of the mean of two estimates, (2, c), that share nothing but the signal."""
+    noise = (halves[0] - halves[1]).square().sum() / 4
+    return float((halves[0] * halves[1]).sum() / noise.clamp_min(1e-30))
 
 
 def _explained(gram: Tensor, pull: Tensor, strength: Tensor) -> Tensor:

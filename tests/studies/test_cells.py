@@ -62,7 +62,7 @@ def test_choices_are_made_for_each_combination_on_the_named_cell() -> None:
     found = list(groups_of(study, study.choose[0]))
     assert [own for own, _ in found] == [{"noise": "none"}, {"noise": "some"}]
     assert {cell.row for _, cell in found} == {"tce"}
-    assert tries_of(study.choose[0]) == [
+    assert tries_of(study.choose[0], 1) == [
         {"training.l2": 0.0, "training.lr": 0.1}, {"training.l2": 0.5, "training.lr": 0.1},
     ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from dvr_ray.studies.choosing import best_of, groups_of, tries_of
 
 
 def _choice(**fields: Any) -> Choice:
-    return study_of(choose=[{"trials": 9, **fields}]).choose[0]
+    return study_of(choose=[fields]).choose[0]
 
 
 def test_a_search_starts_as_it_is_and_covers_each_range_evenly() -> None:
@@ -22,7 +22,7 @@ def test_a_search_starts_as_it_is_and_covers_each_range_evenly() -> None:
         "adapter.masks": {"int": [2, 8], "step": 2},
         "policy.gate": {"choice": [True, False]},
     })  # fmt: skip
-    first, *points = tries_of(choice)
+    first, *points = tries_of(choice, 9)
     assert first == {} and len(points) == 8
     # Eight strata of equal length on the log scale: one value in each.
     places = sorted(p["training.lr"] for p in points)
@@ -31,13 +31,13 @@ def test_a_search_starts_as_it_is_and_covers_each_range_evenly() -> None:
         assert low * 0.999 <= value <= high * 1.001
     assert {p["adapter.masks"] for p in points} == {2, 4, 6, 8}
     assert sorted(p["policy.gate"] for p in points) == [False] * 4 + [True] * 4
-    assert tries_of(choice) == [first, *points]
+    assert tries_of(choice, 9) == [first, *points]
 
 
 def test_more_trials_of_another_field_change_no_other_field() -> None:
     one = {"training.lr": {"float": [0.1, 1.0]}}
-    alone = tries_of(_choice(search=one))
-    both = tries_of(_choice(search=one | {"training.l2": {"float": [0.0, 1.0]}}))
+    alone = tries_of(_choice(search=one), 9)
+    both = tries_of(_choice(search=one | {"training.l2": {"float": [0.0, 1.0]}}), 9)
     assert [p.get("training.lr") for p in alone] == [p.get("training.lr") for p in both]
 
 

@@ -44,7 +44,10 @@ def by_rows(part: Pulls) -> HeldOut:
     def root(found: float) -> float:
         return (abs(found) / energy) ** 0.5 * (1 if found > 0 else -1)
 
-    return HeldOut(best, root(explained[best]), root(without))
+    inputs = (part.halves @ part.design)[:, :INPUTS]
+    error = sum(float((a - b) ** 2) for a, b in zip(*inputs, strict=True)) / 4
+    signal = sum(float(a * b) for a, b in zip(*inputs, strict=True)) / error
+    return HeldOut(best, root(explained[best]), root(without), signal)
 
 
 def of_rows(part: Pulls, penalties: list[float]) -> float:
@@ -72,6 +75,7 @@ def test_moments_give_what_rows_give(signal: float, noise: float) -> None:
     found = held_out(blocks, INPUTS)
     assert found.ridge == expected.ridge
     assert found.correlation == pytest.approx(expected.correlation, abs=1e-9)
+    assert found.signal == pytest.approx(expected.signal, rel=1e-9)
     assert found.without_units == pytest.approx(expected.without_units, abs=1e-9)
 
 
@@ -110,7 +114,7 @@ def test_units_count_where_they_say_more() -> None:
 
 def test_without_anything_to_explain_the_strongest_are_taken() -> None:
     part = pulls(0.0, 0.0)
-    assert held_out([part], INPUTS) == HeldOut((PENALTIES[-1], STRONGEST), 0.0, 0.0)
+    assert held_out([part], INPUTS) == HeldOut((PENALTIES[-1], STRONGEST), 0.0, 0.0, 0.0)
 
 
 def test_a_net_of_singletons_learns_the_ridge_solution() -> None:
