@@ -89,7 +89,9 @@ def _show(screen: Screen, loaded: Any, result: Any, folder: Path, scale: str | N
     from dvr_ray.reports.study import PAGE, write_study
 
     for sheet in write_study(loaded, result, folder, scale):
-        screen.table(sheet.title, sheet.columns, sheet.rows)
+        columns, rows = sheet.shown()
+        if columns:
+            screen.table(sheet.title, columns, rows)
     for cell, cause in result.failures.items():
         screen.result(f"failed: {cell}: {cause}")
     figures = "figures as files: pip install 'dvr_ray[paper]', then --resume"

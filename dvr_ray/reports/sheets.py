@@ -37,6 +37,8 @@ class Sheet:
         Cells as text.
     numbers : DataFrame
         The same as numbers, one line for each row and quantity.
+    brief : tuple of int, optional
+        Numbers of the columns that a terminal shows; all by default, none where empty.
     """
 
     name: str
@@ -45,6 +47,13 @@ class Sheet:
     columns: list[str]
     rows: list[list[str]]
     numbers: pd.DataFrame
+    brief: tuple[int, ...] | None = None
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """Heads and cells for a terminal; nothing where the table is for files alone."""
+        places = range(len(self.columns)) if self.brief is None else self.brief
+        rows = [[row[place] for place in places] for row in self.rows]
+        return [self.columns[place] for place in places], rows
 
 
 def spread(values: Sequence[float | None], digits: int | None = 4) -> str:

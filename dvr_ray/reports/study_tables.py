@@ -19,10 +19,15 @@ from dvr_ray.studies.runner import StudyResult
 __all__ = ["bases_of", "quantities_of", "sheets_of", "write_sheets"]
 
 
+BRIEF = 5
+"""At most so many quantities are shown on a terminal."""
+
+
 def sheets_of(study: Study, result: StudyResult) -> list[Sheet]:
-    """Return a table for each group, the differences, and removal curves where there are any."""
+    """Return an overview of several groups, a table for each, differences, and removal curves."""
     found = differences(study, result.records)
-    sheets = [
+    sheets = [_overview(study, result, found)] if len(_groups(result)) > 1 else []
+    sheets += [
         _group_sheet(study, group, own, [d for d in found if d.group == group], len(groups) > 1)
         for groups in [_groups(result)]
         for group, own in groups.items()
@@ -119,7 +124,30 @@ def _group_sheet(
         ]  # fmt: skip
     title = ", ".join(group) or study.name
     name = f"results-{slug(title)}" if several else "results"
-    return Sheet(name, title, _plain_scores(study, records), columns, rows, pd.DataFrame(numbers))
+    own_metrics = [n for n, q in enumerate(quantities, 2) if q.name in study.metrics][:BRIEF]
+    others = [n for n, q in enumerate(quantities, 2) if q.name in study.measures]
+    brief = [*own_metrics, *others[: BRIEF - len(own_metrics)]]
+    shown = (0, 1, *brief, *([len(columns) - 1] if base else []))
+    note = _plain_scores(study, records)
+    return Sheet(name, title, note, columns, rows, pd.DataFrame(numbers), shown)
+
+
+def _overview(study: Study, result: StudyResult, found: Sequence[Difference]) -> Sheet:
+    """The first metric: a row for each row, a column for each group."""
+    metric = study.metrics[0]
+    marks = {(d.group, d.row): f" ({d.verdict})" for d in found if d.metric == metric}
+    groups = _groups(result)
+    rows, numbers = [], []
+    for row in study.rows:
+        line = [row]
+        for group, records in groups.items():
+            values = [r["test"].get(metric) for cell, r in records.items() if cell.row == row]
+            line.append(spread(values) + marks.get((group, row), ""))
+            numbers.append(_numbers(group, row, quantity(metric), values))
+        rows.append(line)
+    columns = ["", *(", ".join(group) for group in groups)]
+    note = f"{metric}; verdicts are against the row compared with."
+    return Sheet("overview", f"{metric}, all groups", note, columns, rows, pd.DataFrame(numbers))
 
 
 def _numbers(
@@ -158,7 +186,7 @@ def _differences_sheet(found: Sequence[Difference]) -> Sheet:
           "p_corrected": d.corrected, "test": TEST, "verdict": d.verdict} for d in found]
     )  # fmt: skip
     note = f"{TEST}; a tie where the corrected p is .05 or more."
-    return Sheet("differences", "Differences", note, columns, rows, numbers)
+    return Sheet("differences", "Differences", note, columns, rows, numbers, ())
 
 
 def spread_gap(difference: Difference) -> str:

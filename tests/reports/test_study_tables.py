@@ -28,8 +28,10 @@ def _result() -> StudyResult:
 
 
 def test_rows_show_mean_sd_and_the_paired_test() -> None:
-    none, some, different = sheets_of(study_of(), _result())
+    overview, none, some, different = sheets_of(study_of(), _result())
     assert [none.title, some.title, different.title] == ["none", "some", "Differences"]
+    assert overview.columns == ["", "none", "some"]
+    assert overview.rows[1] == ["tce", *["0.2200 ± 0.0990 (tie)"] * 2]
     keep, tce = none.rows
     assert keep == ["keep all", "2", "0.1500 ± 0.0707", "-", "2.0 ± 0.0", "-"]
     p = stats.ttest_rel([0.15, 0.29], [0.1, 0.2]).pvalue
@@ -47,7 +49,7 @@ def test_measures_have_columns_where_a_run_has_them() -> None:
     told = {"monitors": {"held_out_correlation": 0.04, "coverage": [0.25, 0.75]}}
     records = {c: r | told if c.row == "tce" else r for c, r in _result().records.items()}
     measures = ["held_out_correlation", "held_out_without_units", "coverage.1"]
-    sheet = sheets_of(study_of(measures=measures), StudyResult(records, {}, []))[0]
+    sheet = sheets_of(study_of(measures=measures), StudyResult(records, {}, []))[1]
     assert sheet.columns[3:5] == ["held-out correlation", "coverage, 2"]
     keep, tce = sheet.rows
     assert keep[3:5] == ["-", "-"]
@@ -57,13 +59,13 @@ def test_measures_have_columns_where_a_run_has_them() -> None:
 def test_records_of_before_show_what_they_have() -> None:
     told = {"held_out": {"held_out_correlation": 0.04}}
     records = {c: r | told for c, r in _result().records.items()}
-    sheet = sheets_of(study_of(), StudyResult(records, {}, []))[0]
+    sheet = sheets_of(study_of(), StudyResult(records, {}, []))[1]
     assert sheet.rows[0][sheet.columns.index("held-out correlation")] == "0.04 ± 0"
 
 
 def test_seeds_that_only_one_row_has_don_t_count_in_the_difference() -> None:
     records = {c: r for c, r in _result().records.items() if (c.row, c.seed) != ("keep all", 1)}
-    tce = sheets_of(study_of(), StudyResult(records, {}, []))[0].rows[1]
+    tce = sheets_of(study_of(), StudyResult(records, {}, []))[1].rows[1]
     assert tce[-1] == "+0.0500 (not tested)"
 
 
@@ -95,6 +97,19 @@ def test_removal_shows_the_change_against_all_rows() -> None:
     }  # fmt: skip
     sheet = sheets_of(study, StudyResult(result.records, {}, [], of))[-1]
     assert sheet.rows == [["some", "tce", "lowest", "10%", "2", "0.1700 ± 0.0707", "+0.0200"]]
+
+
+def test_a_terminal_shows_few_columns_and_files_all() -> None:
+    metrics = [f"ndcg@{k}" for k in range(1, 9)]
+    numbers = {name: 0.1 for name in metrics} | {"eo:gender@5 null": 0.2}
+    records = {c: r | {"test": numbers} for c, r in _result().records.items()}
+    study = study_of(metrics=metrics)
+    sheet, different = sheets_of(study, StudyResult(records, {}, []))[1::2]
+    assert len(sheet.columns) == 2 + 8 + 1 + 2 + 1 and "eo:gender@5 null" in sheet.columns
+    columns, rows = sheet.shown()
+    assert columns == ["", "seeds", *metrics[:5], "ndcg@1 against keep all"]
+    assert rows[1][0] == "tce" and rows[1][-1].startswith("+0.0000")
+    assert different.rows and different.shown() == ([], [[]] * len(different.rows))
 
 
 @pytest.mark.parametrize(
