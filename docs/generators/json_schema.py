@@ -56,12 +56,16 @@ def schema() -> dict[str, Any]:
         definitions[kind]["properties"]["extends"] = EXTENDED
     sections = [{"required": [name]} for name in SearchSpace.model_fields]
     complete = {"anyOf": [{"required": ["run"]}, {"required": ["extends"]}]}
+    # What says that a file is a study; one that extends another needs no axes of its own.
+    studied = [name for name in Study.model_fields if name not in SearchSpace.model_fields]
+    definitions["Study"]["required"].remove("axes")
+    axes = {"anyOf": [{"required": ["axes"]}, {"required": ["extends"]}]}
     whole = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "dvr_ray: a run config, a search space or a study",
         "type": "object",
-        "if": {"required": ["axes"]},
-        "then": {"$ref": "#/definitions/Study"},
+        "if": {"anyOf": [{"required": [name]} for name in studied]},
+        "then": {"allOf": [{"$ref": "#/definitions/Study"}, axes]},
         "else": {
             "if": {"anyOf": sections},
             "then": {"allOf": [{"$ref": "#/definitions/SearchSpace"}, complete]},

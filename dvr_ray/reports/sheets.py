@@ -57,7 +57,7 @@ class Sheet:
 
 
 def spread(values: Sequence[float | None], digits: int | None = 4) -> str:
-    """Mean ± standard deviation (n - 1) of what is there.
+    """Return mean ± standard deviation (n - 1) of what is there.
 
     Parameters
     ----------

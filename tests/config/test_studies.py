@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,15 @@ def test_a_study_is_a_file_or_one_that_is_shipped(path: Path) -> None:
     assert study_path("quickstart").name == "quickstart.yaml"
     with pytest.raises(ConfigError, match="did you mean 'quickstart'"):
         study_path("quikstart")
+
+
+@pytest.mark.slow
+def test_an_installed_package_has_its_studies(repository: Path, tmp_path: Path) -> None:
+    build = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path)]
+    subprocess.run(build, cwd=repository, check=True, capture_output=True)
+    code = "from dvr_ray.config.shipped import study_path; print(study_path('main-table'))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert Path(found.stdout.strip()).is_relative_to(tmp_path)
