@@ -38,6 +38,7 @@ MEANINGS = {
     "coverage": "share of a batch that a unit looks at, by layer; bad: 0 or 1",
     "dead": "share of units that look at nothing, by layer; good: near 0",
     "worth_error": "squared error of the predicted worth; good: below worth_error_trivial",
+    "worth_error_fresh": "the same on batches that the net wasn't taught yet",
     "theta_score": "weight of the model's score in learned negatives; above 0: harder is better",
     "theta_popularity": "weight of an item's popularity in learned negatives",
     "theta_agreement": "weight of agreement with the user's list in learned negatives",

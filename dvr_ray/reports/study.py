@@ -123,6 +123,8 @@ def _digest(study: Study, result: StudyResult, scale: str | None) -> dict[str, A
         "version": __version__,
         "study": study.model_dump(mode="json", by_alias=True),
         "seeds": study.seeds,
+        "budget": {"tries": sum(c.tries for c in result.chosen), "cells": len(result.records),
+                   "seconds": sum(_seconds(result))},
         "chosen": [
             {"for": dict(c.own), "only": dict(c.choice.only), "values": c.values, "tries": c.tries}
             for c in result.chosen

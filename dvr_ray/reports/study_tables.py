@@ -124,10 +124,9 @@ def _group_sheet(
         ]  # fmt: skip
     title = ", ".join(group) or study.name
     name = f"results-{slug(title)}" if several else "results"
-    own_metrics = [n for n, q in enumerate(quantities, 2) if q.name in study.metrics][:BRIEF]
-    others = [n for n, q in enumerate(quantities, 2) if q.name in study.measures]
-    brief = [*own_metrics, *others[: BRIEF - len(own_metrics)]]
-    shown = (0, 1, *brief, *([len(columns) - 1] if base else []))
+    # What chance makes of a gap is left to the files.
+    told = [n for n, q in enumerate(quantities, 2) if not q.name.endswith((" null", " error"))]
+    shown = (0, 1, *told[:BRIEF], *([len(columns) - 1] if base else []))
     note = _plain_scores(study, records)
     return Sheet(name, title, note, columns, rows, pd.DataFrame(numbers), shown)
 

@@ -25,7 +25,7 @@ MONITORS = (
     "gradient_signal", "held_out_correlation", "held_out_without_units", "keep_rate",
     "policy_spread", "ridge", "selection_overlap", "theta_agreement", "theta_popularity",
     "theta_score", "theta_z",
-    "value_loss_cosine", "value_spread", "worth_error", "worth_error_trivial",
+    "value_loss_cosine", "value_spread", "worth_error", "worth_error_fresh", "worth_error_trivial",
 )  # fmt: skip
 DIGITS = {"seconds": 1, "seconds_per_epoch": 3, "seconds_per_million": 2, "memory": 0}
 """Decimals; by default 4, and of monitors three digits that count."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import platform
 import resource
@@ -99,10 +101,12 @@ def _forget_peak() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
+    gc.collect()
     try:
+        ctypes.CDLL(None).malloc_trim(0)  # what earlier tasks freed goes back
         Path("/proc/self/clear_refs").write_text(CLEAR_PEAK)
-    except OSError:
-        return  # then it is that of all tasks so far
+    except (OSError, AttributeError):
+        return  # not on this system: then it is the peak of all tasks so far
 
 
 def _peak() -> int:

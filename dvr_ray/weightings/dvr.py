@@ -226,8 +226,10 @@ class Dvr(Weighting):
             )
             self._net.step(self._loss(valuation, columns, outcome, int(sizes[place])), shared)
             errors.append(float(error.detach()))
+        fresh = errors[: len(horizon.batches)]
         return monitors | {
             "worth_error": sum(errors) / len(errors),
+            "worth_error_fresh": sum(fresh) / len(fresh),
             "coverage": [float(share) for share in valuation.coverage],
             "dead": [float(share) for share in valuation.dead],
         }
