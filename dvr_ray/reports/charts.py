@@ -18,7 +18,10 @@ from dvr_ray.reports.figures import CYCLE, blank, label
 
 __all__ = ["Chart", "Series", "can_save", "draw", "save"]
 
-INCHES, DOTS = (5.2, 3.4), 200
+WIDTH, DEPTH, ROW_DEPTH, DOTS = 5.2, 3.4, 0.26, 200
+"""Inches of a figure and of a named place, dots an inch."""
+HEIGHT, ROW_HEIGHT = 400, 26
+"""The same on a page, in pixels."""
 MARKERS = "osD^vP*X"
 DASHES = ("solid", "dash", "dot")
 STYLES = {"solid": "-", "dash": "--", "dot": ":"}
@@ -54,6 +57,11 @@ class Series:
     joined: bool = True
     marked: bool = True
 
+    @property
+    def bars(self) -> list[float]:
+        """Lengths of error bars, 0 where there is none."""
+        return [error if np.isfinite(error) else 0.0 for error in self.error]
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -78,20 +86,38 @@ class Chart:
     y: str
     series: tuple[Series, ...]
 
+    @property
+    def sideways(self) -> bool:
+        """Whether places side by side have names, which are read from the left: axes change."""
+        return any(isinstance(x, str) for series in self.series for x in series.x)
+
+    @property
+    def places(self) -> int:
+        """How many places there are."""
+        return len({x for series in self.series for x in series.x})
+
 
 def draw(chart: Chart) -> go.Figure:
     """Draw a chart for a page."""
-    figure = blank(chart.x, chart.y, height=400, showlegend=len(chart.series) > 1)
+    height = max(HEIGHT, ROW_HEIGHT * chart.places) if chart.sideways else HEIGHT
+    titles = (chart.y, chart.x) if chart.sideways else (chart.x, chart.y)
+    figure = blank(*titles, height=height, showlegend=len(chart.series) > 1)
+    if chart.sideways:
+        figure.update_yaxes(autorange="reversed")
     for place, series in enumerate(chart.series):
         parts = ["lines"] * series.joined + ["markers"] * series.marked
         parts += ["text"] * bool(series.labels)
-        known = any(np.isfinite(series.error))
+        places = [label(x) if isinstance(x, str) else x for x in series.x]
+        bars = {"array": series.bars} if any(series.bars) else None
+        heights = list(series.y)
+        data = (
+            {"x": heights, "y": places, "error_x": bars}
+            if chart.sideways
+            else {"x": places, "y": heights, "error_y": bars}
+        )
         figure.add_trace(
             go.Scatter(
-                x=[label(x) if isinstance(x, str) else x for x in series.x],
-                y=list(series.y),
-                error_y={"array": [e if np.isfinite(e) else 0 for e in series.error]} if known
-                else None,
+                **data,
                 text=[label(text) for text in series.labels] or None,
                 textposition="top center",
                 mode="+".join(parts),
@@ -100,7 +126,7 @@ def draw(chart: Chart) -> go.Figure:
                 line={"color": _color(place), "dash": _dash(place)},
                 marker={"color": _color(place), "size": 8},
             )
-        )  # fmt: skip
+        )
     return figure
 
 
@@ -117,16 +143,18 @@ def save(chart: Chart, folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=INCHES, layout="constrained")
+        depth = max(DEPTH, ROW_DEPTH * chart.places + 1) if chart.sideways else DEPTH
+        figure = Figure(figsize=(WIDTH, depth), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
         for place, series in enumerate(chart.series):
-            _plot(axes, place, series)
-        axes.set(xlabel=chart.x, ylabel=chart.y, title=_plain(chart.title))
+            _plot(axes, place, series, chart.sideways)
+        titles = (chart.y, chart.x) if chart.sideways else (chart.x, chart.y)
+        axes.set(xlabel=titles[0], ylabel=titles[1], title=_plain(chart.title))
+        if chart.sideways:
+            axes.invert_yaxis()
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        if any(isinstance(x, str) for series in chart.series for x in series.x):
-            axes.tick_params(axis="x", rotation=30)
         if sum(bool(series.name) for series in chart.series) > 1:
             axes.legend(frameon=False, fontsize="small")
         paths = []
@@ -138,12 +166,13 @@ def save(chart: Chart, folder: Path) -> list[Path]:
     return paths
 
 
-def _plot(axes: Any, place: int, series: Series) -> None:
-    known = any(np.isfinite(series.error))
+def _plot(axes: Any, place: int, series: Series, sideways: bool) -> None:
+    places = [_plain(x) if isinstance(x, str) else x for x in series.x]
+    bars = series.bars if any(series.bars) else None
     axes.errorbar(
-        [_plain(x) if isinstance(x, str) else x for x in series.x],
-        series.y,
-        yerr=[e if np.isfinite(e) else 0 for e in series.error] if known else None,
+        series.y if sideways else places,
+        places if sideways else series.y,
+        **{"xerr" if sideways else "yerr": bars},
         color=_color(place),
         linestyle=STYLES[_dash(place)] if series.joined else "none",
         marker=MARKERS[place % len(MARKERS)] if series.marked else "none",

@@ -76,7 +76,7 @@ def _content(
     seconds = sum(_seconds(result))
     return Content(
         title=study.name,
-        subtitle=f"Mean ± sd over {len(study.seeds)} seeds on the sealed test part; {TEST}",
+        subtitle=f"Mean ± sd over {len(study.seeds)} seeds on the sealed test part. {TEST}.",
         cards=(
             Card("cells", str(len(result.records)), f"{len(result.failures)} failed"),
             Card("scale", scale or "as written", f"seeds {', '.join(map(str, study.seeds))}"),

@@ -127,7 +127,7 @@ def _group_sheet(
     # What chance makes of a gap is left to the files.
     told = [n for n, q in enumerate(quantities, 2) if not q.name.endswith((" null", " error"))]
     shown = (0, 1, *told[:BRIEF], *([len(columns) - 1] if base else []))
-    note = _plain_scores(study, records)
+    note = " ".join(filter(None, [f"{TEST}." if base else "", _plain_scores(study, records)]))
     return Sheet(name, title, note, columns, rows, pd.DataFrame(numbers), shown)
 
 
@@ -145,7 +145,9 @@ def _overview(study: Study, result: StudyResult, found: Sequence[Difference]) ->
             numbers.append(_numbers(group, row, quantity(metric), values))
         rows.append(line)
     columns = ["", *(", ".join(group) for group in groups)]
-    note = f"{metric}; verdicts are against the row compared with."
+    bases = dict.fromkeys(d.base for d in found)
+    note = f"{metric}, mean ± sd over seeds {', '.join(map(str, study.seeds))}"
+    note += f", against {' or '.join(bases)}. {TEST}." if bases else "."
     return Sheet("overview", f"{metric}, all groups", note, columns, rows, pd.DataFrame(numbers))
 
 

@@ -23,7 +23,7 @@ from dvr_ray.studies.cells import Cell
 __all__ = ["LEVEL", "TEST", "Difference", "base_of", "differences", "holm"]
 
 LEVEL = 0.05
-TEST = "paired t-test over seeds, two-sided, Holm over the rows of a group and metric"
+TEST = "Paired t-test over seeds, two-sided, Holm over the rows of a group and metric"
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,10 @@ def test_by_default_the_first_metric_is_shown_by_row_in_each_group() -> None:
     charts = charts_of(study, _result(study))
     assert [chart.title for chart in charts] == ["0%", "30%"]
     assert charts[0].series[0].x == ("a", "b", "c") and not charts[0].series[0].joined
+    # Names stand on the left, where they can be read, the first on top.
+    (trace,) = draw(charts[0]).data
+    assert list(trace.y) == ["a", "b", "c"] and trace.x[0] == pytest.approx(0.305)
+    assert trace.error_x.array[0] > 0 and trace.error_y.array is None
 
 
 def test_rows_that_no_other_beats_in_both_are_joined() -> None:
@@ -96,3 +100,6 @@ def test_files_are_the_same_when_drawn_again(tmp_path: Path) -> None:
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["c.png", "c.svg"]
     assert b"title" in first[0] and first[1].startswith(b"\x89PNG")
     assert [path.read_bytes() for path in save(chart, tmp_path)] == first
+    named = Chart("n", "", "", "method", "y", (Series("", ("a_1", "$b"), (1.0, 2.0), (0.1, nan)),))
+    svg = save(named, tmp_path)[0].read_text()
+    assert "a_1" in svg and "$b" in svg
