@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from dvr_ray.files import placed
 
 __all__ = ["Sheet", "markdown", "slug", "spread", "write_sheet", "write_text"]
 
+SMALL, LARGE = 1e-3, 1e6
+"""Beyond these, numbers are written with exponents."""
 SPECIAL = str.maketrans(
     {c: rf"\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\~{}"}
 )
@@ -69,9 +72,19 @@ def spread(values: Sequence[float | None], digits: int | None = 4) -> str:
     known = [value for value in values if value is not None and not np.isnan(value)]
     if not known:
         return "-"
-    form = ".3g" if digits is None else f".{digits}f"
-    mean = f"{np.mean(known):{form}}"
-    return mean if len(known) == 1 else f"{mean} ± {np.std(known, ddof=1):{form}}"
+    mean = float(np.mean(known))
+    form = _form(mean) if digits is None else f".{digits}f"
+    return (
+        f"{mean:{form}}" if len(known) == 1 else f"{mean:{form}} ± {np.std(known, ddof=1):{form}}"
+    )
+
+
+def _form(number: float) -> str:
+    """Format that shows three digits of a number, and of what has its size."""
+    size = abs(number)
+    if size and not SMALL <= size < LARGE:
+        return ".2e"
+    return f".{max(0, 2 - math.floor(math.log10(size)))}f" if size else ".3f"
 
 
 def write_sheet(sheet: Sheet, folder: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import platform
 import resource
@@ -101,7 +100,6 @@ def _forget_peak() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    gc.collect()
     try:
         ctypes.CDLL(None).malloc_trim(0)  # what earlier tasks freed goes back
         Path("/proc/self/clear_refs").write_text(CLEAR_PEAK)

@@ -53,14 +53,14 @@ def test_measures_have_columns_where_a_run_has_them() -> None:
     assert sheet.columns[3:5] == ["held-out correlation", "coverage, 2"]
     keep, tce = sheet.rows
     assert keep[3:5] == ["-", "-"]
-    assert tce[3:5] == ["0.04 ± 0", "0.75 ± 0"]
+    assert tce[3:5] == ["0.0400 ± 0.0000", "0.750 ± 0.000"]
 
 
 def test_records_of_before_show_what_they_have() -> None:
     told = {"held_out": {"held_out_correlation": 0.04}}
     records = {c: r | told for c, r in _result().records.items()}
     sheet = sheets_of(study_of(), StudyResult(records, {}, []))[1]
-    assert sheet.rows[0][sheet.columns.index("held-out correlation")] == "0.04 ± 0"
+    assert sheet.rows[0][sheet.columns.index("held-out correlation")] == "0.0400 ± 0.0000"
 
 
 def test_seeds_that_only_one_row_has_don_t_count_in_the_difference() -> None:
@@ -118,3 +118,12 @@ def test_a_terminal_shows_few_columns_and_files_all() -> None:
 )
 def test_spread(values: list[float | None], shown: str) -> None:
     assert spread(values) == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [([0.0736, 0.075], "0.0743 ± 0.0010"), ([12.3, 12.5], "12.4 ± 0.1"), ([1234.5], "1234"),
+     ([2e-5, 4e-5], "3.00e-05 ± 1.41e-05"), ([0.0], "0.000")],
+)  # fmt: skip
+def test_monitors_show_three_digits_of_their_mean(values: list[float], shown: str) -> None:
+    assert spread(values, None) == shown

@@ -1,4 +1,7 @@
-"""A whole study through the command line: what is chosen, the one look, going on, failures."""
+"""A whole study through the command line: what is chosen, the one look, going on, failures.
+
+Tasks run in this process, but where Ray is what is tested.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import Result
+from in_process import without_ray
 from ruamel.yaml import YAML
 from small_study import SMALL
 from typer.testing import CliRunner
@@ -26,7 +30,10 @@ def _call(*words: object) -> Result:
     return CliRunner().invoke(app, ["study", *map(str, words)], catch_exceptions=False)
 
 
-def test_a_study_runs_resumes_and_goes_on_from_its_cells(tmp_path: Path) -> None:
+def test_a_study_runs_resumes_and_goes_on_from_its_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_ray(monkeypatch)
     path, out, cells = _write(tmp_path / "s.yaml", SMALL), tmp_path / "out", tmp_path / "cells"
     assert _call(path, "--out", out, "--cells", cells).exit_code == 0
     lines = pd.read_csv(out / "tables" / "cells.csv", keep_default_na=False)
@@ -68,6 +75,7 @@ def test_every_cell_is_checked_before_anything_starts(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ray
 def test_a_cell_that_fails_is_told_and_left_out(tmp_path: Path) -> None:
     rows = {"keep all": {"method": {"name": "bpr"}},
             "by label": {"method": {"name": "fixed-score", "score": "planted"}}}  # fmt: skip
