@@ -13,6 +13,7 @@ import torch
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.studies.cells import Cell, key_of
 from dvr_ray.studies.pool import Pool
+from dvr_ray.training.stored import VALUES
 from dvr_ray.training.value_table import agreement
 
 __all__ = ["agree"]
@@ -46,7 +47,7 @@ def _agree(pool: Pool, one: RunConfig, other: RunConfig) -> None:
     keys = key_of(one), key_of(other)
     if keys[1] in records[0].get("agreement", {}) or keys[0] == keys[1]:
         return
-    values = [_values(pool.runs / key / "values.parquet") for key in keys]
+    values = [_values(pool.runs / key / VALUES) for key in keys]
     if values[0] is None or values[1] is None:
         return
     rho = round(agreement(torch.from_numpy(np.stack([values[0], values[1]]))), 4)

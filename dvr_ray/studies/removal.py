@@ -10,6 +10,7 @@ from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.study import Study
 from dvr_ray.studies.cells import Cell, key_of
+from dvr_ray.training.stored import VALUES
 
 __all__ = ["Removed", "removals_of"]
 
@@ -63,7 +64,7 @@ def removals_of(
         train = trained.get((source.group, source.seed))
         if source.row not in wanted.of or train is None:
             continue
-        values = folder / key_of(config) / "values.parquet"
+        values = folder / key_of(config) / VALUES
         for end in wanted.ends:
             if end == "random" and source.row != wanted.of[0]:
                 continue  # the same whoever valued the rows

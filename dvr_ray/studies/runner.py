@@ -28,6 +28,7 @@ from dvr_ray.studies.pool import Pool, measured
 from dvr_ray.studies.removal import Removed, removals_of
 from dvr_ray.training.build import check
 from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.stored import VALUES
 
 __all__ = ["StudyRequest", "StudyResult", "run_study"]
 
@@ -247,7 +248,7 @@ class _Runner:
         needed = {str(r.source) for r, c in removals.items() if self._pool.cells.read(c) is None}
         sources = {name: config for name, config in configs.items() if name in needed}
         keys = {key_of(config) for config in sources.values()}
-        absent = {k for k in keys if not (self._pool.runs / k / "values.parquet").exists()}
+        absent = {k for k in keys if not (self._pool.runs / k / VALUES).exists()}
         self._pool.train(sources, absent)
         return removals
 

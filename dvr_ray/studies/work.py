@@ -12,9 +12,9 @@ from typing import Any
 
 from dvr_ray import __version__
 from dvr_ray.config.schema import ResourcesConfig, RunConfig
-from dvr_ray.training.prepare import prepare
 from dvr_ray.metrics import Catalogue
 from dvr_ray.training.build import check_served
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run, test_metrics
 from dvr_ray.training.stored import read_rows

@@ -41,8 +41,8 @@ from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.rewarding import RewardMeter
 from dvr_ray.training.selecting import ModelSelection
 from dvr_ray.training.sharing import Sharing
-from dvr_ray.training.value_table import RowValues, agreement
 from dvr_ray.training.valuators import Valuators
+from dvr_ray.training.value_table import RowValues, agreement
 from dvr_ray.training.watch import Watch, check_finite
 from dvr_ray.weightings import Horizon
 

@@ -11,7 +11,14 @@ from torch import Tensor
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.metrics.auc import roc_auc
 
-__all__ = ["RowValues", "agreement", "attribute_text", "loss_separation", "separation", "value_table"]
+__all__ = [
+    "RowValues",
+    "agreement",
+    "attribute_text",
+    "loss_separation",
+    "separation",
+    "value_table",
+]
 
 MOST_RANKED = 200_000
 
