@@ -23,7 +23,10 @@ PROBES = "probes"
 
 def study(
     named: Annotated[
-        str, typer.Argument(metavar="NAME|FILE", help="A shipped study, or a file of one's own.")
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="A shipped study, such as noise, or a file of one's own."
+        ),
     ],
     more: More = None,
     out: Out = None,

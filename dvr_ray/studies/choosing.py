@@ -16,7 +16,7 @@ from dvr_ray.config.space import Distribution
 from dvr_ray.config.study import Choice, Study
 from dvr_ray.errors import RunError
 from dvr_ray.metrics import parse
-from dvr_ray.studies.cells import Cell
+from dvr_ray.studies.cells import Cell, cells_of
 
 __all__ = ["Chosen", "best_of", "groups_of", "tries_of"]
 
@@ -106,8 +106,11 @@ def groups_of(study: Study, choice: Choice) -> Iterator[tuple[dict[str, str], Ce
     }
     if not all(allowed.values()):
         return
+    run = [cell for cell in cells_of(study) if cell.seed == study.seeds[0]]
     for found in product(*(allowed[axis] for axis in choice.by)):
         own = dict(zip(choice.by, found, strict=True))
+        if not any(Chosen(choice, own, {}).fits(cell) for cell in run):
+            continue
         placed = {axis: entries[0] for axis, entries in allowed.items()} | choice.on | own
         yield own, Cell(tuple((axis, placed[axis]) for axis in study.axes), study.seeds[0])
 

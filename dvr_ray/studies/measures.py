@@ -27,7 +27,14 @@ MONITORS = (
     "theta_score", "theta_z",
     "value_loss_cosine", "value_spread", "worth_error", "worth_error_fresh", "worth_error_trivial",
 )  # fmt: skip
-DIGITS = {"seconds": 1, "seconds_per_epoch": 3, "seconds_per_million": 2, "memory": 0}
+DIGITS = {
+    "best_epoch": 1,
+    "epochs": 1,
+    "seconds": 1,
+    "seconds_per_epoch": 3,
+    "seconds_per_million": 2,
+    "memory": 0,
+}
 """Decimals; by default 4, and of monitors three digits that count."""
 MEASURES: dict[str, tuple[str, Callable[[Record], float | None]]] = {
     "auc": ("AUC of value", lambda r: r["auc"].get("value")),

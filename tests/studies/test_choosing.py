@@ -58,6 +58,10 @@ def test_a_choice_of_cells_that_aren_t_run_is_left_out() -> None:
     choose = [{"grid": {"training.l2": [0.0]}, "only": {"method": ["tce"]}}]
     study = study_of(choose=choose, only={"method": ["keep all"]})
     assert list(groups_of(study, study.choose[0])) == []
+    # So is a combination that isn't run.
+    by_noise = [{"grid": {"training.l2": [0.0]}, "by": ["noise"]}]
+    study = study_of(choose=by_noise, without=[{"noise": ["some"]}])
+    assert [own for own, _ in groups_of(study, study.choose[0])] == [{"noise": "none"}]
 
 
 def test_the_best_on_selection_wins_and_a_diverged_try_loses() -> None:
