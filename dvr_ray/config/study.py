@@ -146,6 +146,8 @@ class Study(Strict):
         for axis, used in self.only.items():
             if not used:
                 raise ValueError(f"only must leave {axis} an entry, got none")
+        if self.removal is not None and self.removal.train not in self.rows:
+            raise ValueError(f"removal trains {self.removal.train!r}, which only leaves out")
 
     def _references(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Who names which axis and which of its entries."""

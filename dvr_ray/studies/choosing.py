@@ -16,6 +16,7 @@ from dvr_ray.config.space import Distribution
 from dvr_ray.config.study import Choice, Study
 from dvr_ray.errors import RunError
 from dvr_ray.metrics import parse
+from dvr_ray.registry import canonical
 from dvr_ray.studies.cells import Cell, cells_of
 
 __all__ = ["Chosen", "best_of", "groups_of", "tries_of"]
@@ -141,7 +142,7 @@ def best_of(
         cause = mendable[0] if mendable else broken[0]["error"]
         rule = f"a run that {choice.fields} is chosen by failed ({cause})"
         raise RunError(f"{study.name}: {cell}", rule, "mend it and use --resume")
-    metric = config.training.metric
+    metric = canonical(config.training.metric)
     sign = 1 if parse(metric).higher_is_better else -1
     ready = [k for k, record in enumerate(records) if "error" not in record]
     return max(ready, key=lambda k: sign * records[k]["selection"][metric])

@@ -210,10 +210,8 @@ class _Runner:
             tries |= self._unknown(self._tried(choice).values())
         self._say(f"{len(cells)} cells, {count} runs{more}, {self._pool.at_once} at once")
         for choice in choices:
-            groups, points = (
-                len(list(groups_of(self._study, choice))),
-                len(tries_of(choice, self._study.trials)),
-            )
+            groups = sum(1 for _ in groups_of(self._study, choice))
+            points = len(tries_of(choice, self._study.trials))
             self._say(f"choosing {choice.fields}: {points} tries for each of {groups}")
         # The winners of tries are cells, whose other seeds alone are left.
         left = list((todo | tries).values())

@@ -13,6 +13,7 @@ from typing import Any
 from dvr_ray import __version__
 from dvr_ray.config.schema import ResourcesConfig, RunConfig
 from dvr_ray.metrics import Catalogue
+from dvr_ray.registry import canonical
 from dvr_ray.training.build import check_served
 from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
@@ -67,7 +68,7 @@ def work(
         "selection": result["selection"],
         "auc": result.get("auc", {}),
         "passes": result.get("passes"),
-        **_told(folder, config.training.metric),
+        **_told(folder, canonical(config.training.metric)),
         "rows": len(data.train),
         "seconds": result["seconds"],
         "wall": round(time.monotonic() - started, 3),

@@ -23,7 +23,7 @@ STUDY: dict[str, Any] = {
     **SMALL,
     "run": SMALL["run"]
     | {"encoder": {"features": ["agreement", "neighbourhood"]}}
-    | {"training": {"epochs": 3, "warmup": 1, "batch_size": 128, "lr": 0.05}},
+    | {"training": {"epochs": 3, "warmup": 1, "batch_size": 128, "lr": 0.05, "metric": "NDCG@20"}},
     "axes": {"method": {"keep all": {"method": {"name": "bpr"}}, "scored": SCORED}},
     "seeded": ["seed"],
     "choose": [],
@@ -120,6 +120,7 @@ def test_a_failed_run_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
         ({"measures": ["aucc"]}, "neither a metric nor a measure"),
         ({"figures": [{"x": "method", "y": "recall@7"}]}, "recall@7 isn't measured"),
         ({"removal": {"of": ["nobody"], "train": "keep all"}}, "removal names 'nobody'"),
+        ({"only": {"method": ["scored"]}}, "removal trains 'keep all', which only leaves out"),
         ({"without": [{"method": ["nobody"]}]}, "without names 'nobody'"),
     ],
 )
