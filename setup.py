@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
-SPACES = Path(__file__).parent / "search_spaces"
+SPACES = Path("search_spaces")  # builds run in the folder of this file
 
 
 class BuildWithSpaces(build_py):
