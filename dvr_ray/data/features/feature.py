@@ -164,9 +164,8 @@ class Feature(ABC):
     """``category``, ``gender``, ``age`` or ``time``: the data must have at least one of these."""
 
     by_users = False
-    """Whether `compute` gives the rows of some users what it gives them among all: it reads of other
-    users' rows nothing but what the context says. Others can't be had of logs beyond `EXACT_ROWS`
-    that are valued in parts."""
+    """Whether the rows of some users can be computed on their own: of other users' rows `compute`
+    reads what the context says, nothing else. Others can't be had of logs valued in parts."""
 
     @abstractmethod
     def compute(self, context: FeatureContext) -> np.ndarray:

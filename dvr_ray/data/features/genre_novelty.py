@@ -40,8 +40,8 @@ class GenreNovelty(Feature):
         several = np.diff(offsets)
         if not several[train.items].any():
             return np.zeros((len(train), 1))
-        common = np.bincount(ids, np.repeat(train.item_counts, several), number)
-        common /= train.item_counts.sum()
+        having = np.bincount(ids, np.repeat(train.item_counts, several), number)
+        common = having / train.item_counts.sum()
         novelty = np.empty(len(train))
         for rows in _user_blocks(train, BLOCK_ROWS):
             novelty[rows] = _novelty(context, rows, common)

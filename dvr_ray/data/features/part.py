@@ -27,7 +27,7 @@ class LogPart(Interactions):
     whole_item_counts: np.ndarray
 
     @property
-    def item_counts(self) -> np.ndarray:  # type: ignore[override]
+    def item_counts(self) -> np.ndarray:
         """Rows per item of the whole log, shape (I,)."""
         return self.whole_item_counts
 
@@ -88,7 +88,7 @@ class PartContext(FeatureContext):
 
     def groups(self, attribute: str) -> np.ndarray:
         """Group of these users, shape (u,)."""
-        return self._whole.groups[attribute][self._numbers]
+        return np.asarray(self._whole.groups[attribute][self._numbers])
 
     def group_counts(self, attribute: str) -> np.ndarray:
         """Rows of every item of the whole log by the group of their user, shape (I, G)."""
