@@ -99,7 +99,7 @@ class CompactLog:
         """Return the users of rows, shape (r,) to (r,)."""
         return np.searchsorted(self.user_offsets, rows, side="right") - 1
 
-    def extra(self, name: str, rows: np.ndarray) -> np.ndarray:
+    def extra(self, name: str, rows: np.ndarray | slice) -> np.ndarray:
         """Read what comes with some rows, shape (r,), and let go of the file again."""
         kind = np.dtype(self.extras[name])
         return np.array(_mapped(self.folder / name, kind, self.rows)[rows])

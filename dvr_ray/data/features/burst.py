@@ -19,7 +19,7 @@ class Burst(Feature):
     """Numbers of the user's, and of the item's, other rows within a short time of the row."""
 
     columns = ("user's rows around", "item's rows around")
-    by_users = True
+    reads = ("times", "around_items")
     needs_any = ("time",)
 
     def compute(self, context: FeatureContext) -> np.ndarray:

@@ -14,7 +14,7 @@ class Counts(Feature):
     """Logs of the numbers of training rows."""
 
     columns = ("log user count", "log item count")
-    by_users = True
+    reads = ()
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""

@@ -163,9 +163,10 @@ class Feature(ABC):
     needs_any: tuple[str, ...] = ()
     """``category``, ``gender``, ``age`` or ``time``: the data must have at least one of these."""
 
-    by_users = False
-    """Whether the rows of some users can be computed on their own: of other users' rows `compute`
-    reads what the context says, nothing else. Others can't be had of logs valued in parts."""
+    reads: tuple[str, ...] | None = None
+    """What `compute` asks of the context, by names of its attributes, beside ``train`` and losses:
+    all that it reads of other users' rows. Logs are valued in parts, some users with their rows and
+    the log's ``train.item_counts`` at a time; a family that says None can't be had of long ones."""
 
     @abstractmethod
     def compute(self, context: FeatureContext) -> np.ndarray:

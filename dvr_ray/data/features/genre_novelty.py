@@ -30,7 +30,7 @@ class GenreNovelty(Feature):
     """1 minus how common the item's categories are among the user's other rows."""
 
     columns = ("genre novelty",)
-    by_users = True
+    reads = ("categories",)
     needs_any = ("category",)
 
     def compute(self, context: FeatureContext) -> np.ndarray:

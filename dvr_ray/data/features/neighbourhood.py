@@ -31,7 +31,7 @@ class Neighbourhood(Feature):
     """Percentiles, 0 to 1, of the left-out neighbourhood score."""
 
     columns = ("percentile in the user's ranking", "percentile in the item's ranking")
-    by_users = True
+    reads = ("cosines", "percentiles")
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""

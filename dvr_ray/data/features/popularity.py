@@ -17,7 +17,7 @@ class Popularity(Feature):
     """Log of the item's number of training rows."""
 
     columns = ("log item count",)
-    by_users = True
+    reads = ()
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the column."""

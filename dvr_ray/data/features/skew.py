@@ -26,7 +26,7 @@ class Skew(Feature):
     """
 
     columns = ("gender skew", "age skew")
-    by_users = True
+    reads = ("groups",)
     needs_any = ("gender", "age")
 
     def compute(self, context: FeatureContext) -> np.ndarray:
