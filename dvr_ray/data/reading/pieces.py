@@ -101,11 +101,13 @@ class TextFile(LogFile):
         The file.
     layout : Layout
         How it is written.
+    number : str
+        What follows the name of a column of numbers in the header.
     """
 
-    def __init__(self, path: Path, layout: Layout) -> None:
+    def __init__(self, path: Path, layout: Layout, number: str = "") -> None:
         super().__init__(path)
-        self._layout = layout
+        self._layout, self._number = layout, number
 
     def pieces(self) -> Iterator[Piece]:
         """Read some megabytes at a time."""
@@ -141,7 +143,7 @@ class TextFile(LogFile):
             if self._layout.header:
                 with opened(self.path) as source:
                     head = _skip(source, self._layout.header)
-                added = b"" if weight is None else separator + weight.encode()
+                added = b"" if weight is None else separator + f"{weight}{self._number}".encode()
                 file.write(head.removeprefix(MARK).rstrip(b"\r\n") + added + b"\n")
             yield _TextWriter(file, separator)
 

@@ -93,8 +93,8 @@ class RecBole(LogSource):
 
     def log_files(self) -> list[LogFile]:
         """Return the files of rows, parts in order."""
-        found = self._by_end().items()
-        return [TextFile(path, self._layout(path)) for end, path in found if end.endswith(".inter")]
+        found = [path for end, path in self._by_end().items() if end.endswith(".inter")]
+        return [TextFile(path, self._layout(path), ":float") for path in found]
 
     def _rows(self, path: Path) -> Rows:
         return read_rows(path, self._layout(path))
