@@ -1,7 +1,7 @@
 """Another library's recommenders trained on a log as it came, and on one that was pruned.
 
     pip install implicit==0.7.2
-    python -m benchmarks.pruned --data ../shared/data/lastfm-hetrec --seeds 3
+    python benchmarks/pruned.py --data ../shared/data/lastfm-hetrec --seeds 3
 
 As a user would: a tenth of Last.FM's rows is set aside as test, what is left is written as CSV,
 with a planted push attack or as it is. ``dvr-ray train`` learns from that file alone, ``values``
@@ -29,8 +29,9 @@ from dvr_ray.config.schema import DataConfig, RunConfig
 from dvr_ray.data.cache import load_dataset
 from dvr_ray.data.prepare import prepare
 from dvr_ray.data.split import split
+from dvr_ray.inference.choosing import Rule
 from dvr_ray.inference.job import Valuation, value_log
-from dvr_ray.inference.pruning import Rule, prune
+from dvr_ray.inference.pruning import prune
 from dvr_ray.inference.reading import FilesLog
 from dvr_ray.inference.work import InProcess
 from dvr_ray.training.opened import open_run
@@ -39,8 +40,8 @@ from dvr_ray.training.run import RunRequest, run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOISE = {
-    "clean": {"kind": "none"},
     "push": {"kind": "push", "targets": 20, "users_per_target": 300},
+    "clean": {"kind": "none"},
 }
 CUTOFF, FACTORS, DROPPED = 20, 64, 0.1
 GRID: dict[str, list[dict[str, Any]]] = {
@@ -56,9 +57,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", action="append", default=[], help="of the run, FIELD=VALUE")
     asked = parser.parse_args()
-    rows = [row for seed in range(asked.seeds) for row in one(Path(asked.data), seed, asked.set)]
+    rows = []
+    for seed in range(asked.seeds):
+        for row in one(Path(asked.data), seed, asked.set):
+            print(row, flush=True)
+            rows.append(row)
     table = pd.DataFrame(rows)
-    print(table.round(4).to_string(index=False))
     keys = ["noise", "library", "log"]
     found = table.groupby(keys, sort=False).agg(
         ndcg=("ndcg@20", "mean"), against=("against", "mean"), error=("against", _error),

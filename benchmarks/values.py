@@ -1,6 +1,6 @@
 """Rate and memory of `dvr-ray values` over a large generated log.
 
-    python -m benchmarks.values --rows 25000000
+    python benchmarks/values.py --rows 25000000
 
 Makes a log of MovieLens-25M's kind (lists and popularity as there, in random order, as Parquet) and
 a run of the same catalogue with a drawn backbone and valuator: how good values are doesn't matter
@@ -26,6 +26,8 @@ import pandas as pd
 import pyarrow as pa
 import torch
 from pyarrow import parquet
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.features import generate, read
 from dvr_ray.collective import OneProcess

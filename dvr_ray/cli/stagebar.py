@@ -26,7 +26,7 @@ class StageBar:
     screen : Screen
         Where to.
     log : LogFile
-        Is opened in the folder of results.
+        Is opened in the folder of results when the log that is valued was read.
     folder : Path
         Of the results.
     """
@@ -46,7 +46,6 @@ class StageBar:
         self._stage, self._told = "", 0.0
 
     def __enter__(self) -> StageBar:
-        self._log.open(self._folder)
         if self.screen.live:
             self._progress.start()
         return self
@@ -63,6 +62,8 @@ class StageBar:
 
     def stage(self, name: str, done: int, count: int) -> None:
         """Take how far a stage is: of a count, or of an unknown one where that is 0."""
+        if count and self._log.path is None:
+            self._log.open(self._folder)
         self._progress.update(self._task, description=name, completed=done, total=count or None)
         now, fresh = time.monotonic(), name != self._stage
         ended = bool(count) and done == count

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dvr_ray.config.schema import DataConfig
+    from dvr_ray.inference.choosing import Rule
     from dvr_ray.inference.job import Valuation
-    from dvr_ray.inference.pruning import Pruned, Rule
+    from dvr_ray.inference.pruning import Pruned
     from dvr_ray.training.opened import OpenedRun
 
 __all__ = ["prune", "values"]
@@ -211,7 +212,7 @@ def prune(
 
 def _rule(drop_lowest: str | None, keep_rate: float | None, weights: bool, seed: int) -> Rule:
     """Check that one rule is given, and that it can be."""
-    from dvr_ray.inference.pruning import Rule
+    from dvr_ray.inference.choosing import Rule
 
     given = [drop_lowest is not None, keep_rate is not None, weights]
     if sum(given) != 1:

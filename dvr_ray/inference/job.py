@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dvr_ray.data.features.feature import EXACT_ROWS
+from dvr_ray.data.features.feature import DYNAMIC, EXACT_ROWS
 from dvr_ray.errors import ConfigError
 from dvr_ray.files import LOGS, clear_leftovers, visible
 from dvr_ray.inference.blocks import BLOCK_ROWS, Blocks
@@ -26,7 +26,6 @@ from dvr_ray.inference.stages import LEAST_ROWS, SHOWN, BlockLosses, ValuedBlock
 from dvr_ray.inference.work import Engine, InProcess, Stage, Work
 from dvr_ray.training.checkpoint import write_json
 from dvr_ray.training.opened import OpenedRun
-from dvr_ray.weightings.inputs import DYNAMIC
 
 __all__ = ["MANIFEST", "Valuation", "check_values_folder", "read_manifest", "value_log"]
 
@@ -128,7 +127,12 @@ def value_log(wanted: Valuation, engine: Engine, tell: Tell) -> dict[str, Any]:
     torch.set_num_threads(1)
     began = time.monotonic()
     work = _opened_work(wanted, identity)
-    dropped = _read(wanted, work, tell)
+    try:
+        dropped = _read(wanted, work, tell)
+    except BaseException:
+        # What can't be read leaves nothing behind; what was read of it would be read anew.
+        shutil.rmtree(work.folder)
+        raise
 
     def go(stage: Stage, count: int) -> None:
         missing = [number for number in range(count) if not stage.done(number)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -92,7 +93,7 @@ class RankedParts:
     valued: ValuedBlocks
     out: Path
     identity: str
-    name: str = "ranks"
+    name: ClassVar[str] = "ranks"
 
     def done(self, number: int) -> bool:
         """Whether a block's results are there, whole, and of this valuation."""

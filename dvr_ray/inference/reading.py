@@ -64,7 +64,8 @@ class TrainingLog:
     @property
     def about(self) -> dict[str, Any]:
         """What is written down of it."""
-        return {"path": str(self.run.folder / VALUES), "fingerprint": self.run.identity,
+        path = (self.run.folder / VALUES).absolute()
+        return {"path": str(path), "fingerprint": self.run.identity,
                 "training": True}  # fmt: skip
 
     def read(self, folder: Path, timed: bool, told: Callable[[int], None]) -> ReadLog:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -92,7 +92,7 @@ class BlockFeatures:
     whole: WholeLog
     by_item: ItemRows
     seed: int
-    name: str = "features"
+    name: ClassVar[str] = "features"
 
     @cached_property
     def _rankings(self) -> UserRankings:
@@ -174,7 +174,7 @@ class ValuedBlocks:
     folder: Path
     passes: int
     ranked: bool
-    name: str = "values"
+    name: ClassVar[str] = "values"
 
     @cached_property
     def _run(self) -> OpenedRun:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -121,7 +122,7 @@ class Nearest:
     work: Work
     groups: list[np.ndarray]
     tasks: list[tuple[int, int, int]]
-    name: str = "nearest lists"
+    name: ClassVar[str] = "nearest lists"
 
     def done(self, number: int) -> bool:
         """Whether those of a number were found before."""
@@ -185,7 +186,7 @@ class ItemRows:
     reach: float
     sums: ListSums
     tasks: list[list[np.ndarray]]
-    name: str = "rows by item"
+    name: ClassVar[str] = "rows by item"
     columns: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -50,6 +50,11 @@ def value_block(
         Partitions.
     counters : tuple of int
         Pass ``p`` is drawn by the run's seed and ``(p, *counters)``.
+
+    Returns
+    -------
+    BlockValues
+        In the order of the rows, in the dtype of the run.
     """
     net, policy = run.valuing
     config = run.config

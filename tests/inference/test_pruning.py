@@ -12,8 +12,9 @@ import pytest
 from valued_logs import new_rows, valued, write
 
 from dvr_ray.errors import DvrRayError
+from dvr_ray.inference.choosing import Rule
 from dvr_ray.inference.job import Valuation, value_log
-from dvr_ray.inference.pruning import Rule, prune
+from dvr_ray.inference.pruning import prune
 from dvr_ray.inference.reading import TrainingLog
 from dvr_ray.inference.work import InProcess
 from dvr_ray.training.opened import OpenedRun

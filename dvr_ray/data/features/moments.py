@@ -32,6 +32,10 @@ def around(owner: np.ndarray, times: np.ndarray, reach: float) -> np.ndarray:
         When it took place.
     reach : float
         Of the window to either side, ends included.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
     """
     moments, place = np.unique(times, return_inverse=True)
     first = np.searchsorted(moments, times - reach)

@@ -20,6 +20,8 @@ class LogPart(Interactions):
 
     Parameters
     ----------
+    users, items, num_users, num_items
+        As of `Interactions`.
     whole_item_counts : ndarray, shape (I,)
         Rows per item of the whole log.
     """
@@ -65,6 +67,8 @@ class PartContext(FeatureContext):
         Their numbers in the whole log.
     whole : WholeLog
         What is known of it.
+    losses, times : ndarray, shape (n,), optional
+        As of `FeatureContext`.
     **found : ndarray or Cosines
         Other attributes of `FeatureContext` for these rows and users: cosines, nearest,
         percentiles, around_items; those that the wanted features read.

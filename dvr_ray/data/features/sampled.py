@@ -123,6 +123,11 @@ def user_coherence(
         `ListSums.user` of these users.
     item_counts : ndarray, shape (I,)
         Rows per item of the whole log.
+
+    Returns
+    -------
+    ndarray, shape (U,)
+        0 for lists of one.
     """
     of_item, rest = root(item_counts)[log.items], root(item_counts - 1)[log.items]
     # co(i, i') is one more than what is left of it without u.
