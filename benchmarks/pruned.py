@@ -3,13 +3,14 @@
     pip install implicit==0.7.2
     python benchmarks/pruned.py --data ../shared/data/lastfm-hetrec --seeds 3
 
-As a user would: a tenth of Last.FM's rows is set aside as test, what is left is written as CSV,
-with a planted push attack or as it is. ``dvr-ray train`` learns from that file alone, ``values``
-values all of its rows, ``prune --drop-lowest 10%`` writes the cleaned file. The package implicit
-trains BPR and ALS on either, and beside them on logs from which as many random rows, or, where some
-were planted, as many planted rows were taken (the ceiling). Measured on the test rows: ndcg@20, and
-how many pushed items stand in a top 20. Settings of implicit are chosen on the log as it came, by a
-twentieth of it held out. Split, attack and all training vary with the seed.
+The log is Last.FM's training part, with a planted push attack or clean. ``dvr-ray train`` learns
+from it, rewarded and stopped on rows that are trusted to be clean (source ``parts``) or, with "own
+validation", on rows drawn from the log itself, planted ones among them. ``values`` values all rows
+of the log, ``prune --drop-lowest 10%`` writes the cleaned file. The package implicit trains BPR and
+ALS on either, and beside them on logs from which as many random rows, or all planted rows were
+taken (the ceiling). Measured on the test part: ndcg@20, and how many pushed items stand in a top
+20. Settings of implicit are chosen on the log as it came, by a twentieth of it held out. Split,
+attack and all training vary with the seed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ import scipy.sparse as sp
 from dvr_ray.config.load import apply, load_run
 from dvr_ray.config.schema import DataConfig, RunConfig
 from dvr_ray.data.cache import load_dataset
+from dvr_ray.data.export import write_parts
 from dvr_ray.data.prepare import prepare
 from dvr_ray.data.split import split
 from dvr_ray.inference.choosing import Rule
@@ -39,10 +42,13 @@ from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-NOISE = {
-    "push": {"kind": "push", "targets": 20, "users_per_target": 300},
-    "clean": {"kind": "none"},
+PUSH = {"kind": "push", "targets": 20, "users_per_target": 300}
+CASES = {
+    "push": (PUSH, True),
+    "clean": ({"kind": "none"}, True),
+    "push, own validation": (PUSH, False),
 }
+"""What is planted, and whether validation is trusted."""
 CUTOFF, FACTORS, DROPPED = 20, 64, 0.1
 GRID: dict[str, list[dict[str, Any]]] = {
     "BPR": [{"learning_rate": 0.02, "regularization": r, "iterations": 150} for r in (0.01, 0.05)],
@@ -63,7 +69,7 @@ def main() -> None:
             print(row, flush=True)
             rows.append(row)
     table = pd.DataFrame(rows)
-    keys = ["noise", "library", "log"]
+    keys = ["case", "library", "log"]
     found = table.groupby(keys, sort=False).agg(
         ndcg=("ndcg@20", "mean"), against=("against", "mean"), error=("against", _error),
         pushed=("pushed@20", "mean"), rows=("rows", "mean"), planted=("planted", "mean"),
@@ -77,11 +83,10 @@ def _error(values: pd.Series) -> float:
 
 def one(path: Path, seed: int, overrides: list[str]) -> Iterator[dict[str, Any]]:
     """All rows of the table of one seed."""
-    for noise, how in NOISE.items():
-        fields = {"data.path": str(path.resolve()), "data.noise": how, "data.seed": seed,
-                  "split.seed": seed, "split.reward": 0.0005, "split.selection": 0.0005,
-                  "method": {"name": "bpr"}}  # fmt: skip
-        config = apply(RunConfig(), {"data.source": "hetrec"} | fields)
+    space = REPOSITORY / "search_spaces" / "lastfm.yaml"
+    for case, (noise, trusted) in CASES.items():
+        fields = [f"data.path={path.resolve()}", f"seed={seed}", f"split.seed={seed}", *overrides]
+        config = apply(load_run(space, fields), {"data.noise": noise, "data.seed": seed})
         data, test = split(load_dataset(config.data), config.split, config.data.noise, seed)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -89,12 +94,12 @@ def one(path: Path, seed: int, overrides: list[str]) -> Iterator[dict[str, Any]]
             log = pd.DataFrame({"user": ids[0], "item": ids[1]})
             planted = np.zeros(len(log), dtype=bool) if data.planted is None else data.planted
             log.to_csv(folder / "log.csv", index=False)
-            _train(folder, seed, overrides)
+            if trusted:
+                write_parts(replace(data, planted=None), test, {}, folder / "parts")
+            _train(folder, config, trusted)
             cleaned = _pruned(folder)
             random = np.random.default_rng(seed)
-            drop = len(log) - len(cleaned)
-            kept = np.ones(len(log), dtype=bool)
-            kept[random.permutation(len(log))[:drop]] = False
+            kept = random.permutation(len(log)) >= len(log) - len(cleaned)
             logs = {"as it came": log, "pruned": cleaned, "random rows dropped": log[kept]}
             if planted.any():
                 logs["planted rows dropped"] = log[~planted]
@@ -104,15 +109,15 @@ def one(path: Path, seed: int, overrides: list[str]) -> Iterator[dict[str, Any]]
             false = set(map(tuple, log[planted].to_numpy()))
             for row in _compared(logs, held, pushed, seed):
                 left = sum(tuple(pair) in false for pair in logs[row["log"]].to_numpy())
-                yield {"noise": noise, "seed": seed, "planted": left, **row}
+                yield {"case": case, "seed": seed, "planted": left, **row}
 
 
-def _train(folder: Path, seed: int, overrides: list[str]) -> None:
-    """Train DVR on the file."""
-    fields = ["data.source=table", f"data.path={folder / 'log.csv'}", f"seed={seed}", *overrides]
-    config = load_run(REPOSITORY / "search_spaces" / "lastfm.yaml", fields)
-    data, _ = prepare(config)
-    run(RunRequest(config, data, folder / "run"), Silent())
+def _train(folder: Path, config: RunConfig, trusted: bool) -> None:
+    """Train DVR on the log as files hold it."""
+    files = ("parts", folder / "parts") if trusted else ("table", folder / "log.csv")
+    wanted = apply(config, {"data": {"source": files[0], "path": str(files[1])}})
+    data, _ = prepare(wanted)
+    run(RunRequest(wanted, data, folder / "run"), Silent())
 
 
 def _pruned(folder: Path) -> pd.DataFrame:

@@ -75,7 +75,7 @@ def _equal(folder: Path, name: str, workers: int) -> bool:
 
 def row(found: dict) -> str:  # type: ignore[type-arg]
     stages = found["stages"]
-    features = sum(stages.get(n, 0) for n in ("nearest lists", "rows by item", "features"))
+    features = sum(stages.get(n, 0) for n in ("whole log", "features"))
     cells = [f"{found['seconds']:.0f}", f"{found['rows'] / found['seconds']:,.0f}",
              f"{found['peak']:.2f} GiB", f"{stages.get('rows read', 0):.0f} s", f"{features:.0f} s",
              f"{stages.get('values', 0):.0f} s", f"{stages.get('ranks', 0):.0f} s"]  # fmt: skip

@@ -14,8 +14,9 @@ from dvr_ray.data.features import (
     static_features,
 )
 from dvr_ray.data.interactions import Interactions
+from dvr_ray.inference.by_item import WholeLogFindings, prepare_items
 from dvr_ray.inference.stages import BlockFeatures, BlockLosses
-from dvr_ray.inference.statistics import needed, prepare_items, prepare_nearest, whole_log
+from dvr_ray.inference.statistics import needed, prepare_nearest, whole_log
 from dvr_ray.inference.work import Stage, Work
 from dvr_ray.training.opened import OpenedRun
 
@@ -75,16 +76,13 @@ def staged_features(work: Work, run: OpenedRun, losses: BlockLosses, go: Run) ->
         _described(empty, run, times),
     )
     whole = whole_log(work.log, run.catalogue, needs)
-    if "nearest" in needs and not work.has("nearest"):
-        nearest = prepare_nearest(work)
-        go(nearest, len(nearest.tasks))
-        work.save(nearest.collected(), "nearest")
+    nearest = prepare_nearest(work) if "nearest" in needs else None
     by_item = prepare_items(work, needs, whole.window)
-    if by_item.columns:
-        go(by_item, len(by_item.tasks))
-        work.save(by_item.collected(), "item columns")
-    else:
-        by_item.tasks = []
+    findings = WholeLogFindings(nearest, by_item)
+    go(findings, len(findings))
+    if nearest is not None:
+        work.save(nearest.collected(), "nearest")
+    work.save(by_item.collected(), "item columns")
     features = BlockFeatures(work, losses, names, whole, by_item, run.config.seed)
     go(features, len(work.blocks))
     parts = [work.load("sample", number) for number in range(len(work.blocks))]

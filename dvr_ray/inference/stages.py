@@ -18,8 +18,8 @@ from dvr_ray.data.features.pairs import incidence
 from dvr_ray.data.features.percentiles import UserRankings
 from dvr_ray.data.features.sampled import user_coherence
 from dvr_ray.files import placed
+from dvr_ray.inference.by_item import ItemRows
 from dvr_ray.inference.losses import row_losses
-from dvr_ray.inference.statistics import ItemRows
 from dvr_ray.inference.valuing import BlockValues, value_block
 from dvr_ray.inference.work import Work
 from dvr_ray.seeding import numpy_generator

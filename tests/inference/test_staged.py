@@ -22,7 +22,7 @@ from dvr_ray.data.features import (
     percentiles,
     raw_columns,
 )
-from dvr_ray.inference import statistics
+from dvr_ray.inference import by_item, statistics
 from dvr_ray.inference.blocks import Blocks
 from dvr_ray.inference.features import staged_features
 from dvr_ray.inference.stages import BlockLosses
@@ -89,7 +89,7 @@ def test_stages_find_what_the_whole_log_says(
     for module, name, value in (
         (item_blocks, "PART_ROWS", 130), (percentiles, "PART_ROWS", 130),
         (nearest, "PART_ROWS", 130), (statistics, "PART_ROWS", 130),
-        (statistics, "TASK_ROWS", 150), (statistics, "TASK_USERS", 20),
+        (by_item, "TASK_ROWS", 150), (statistics, "TASK_USERS", 20),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     work = laid_out(of, tmp_path, rows)
