@@ -20,8 +20,8 @@ from dvr_ray.data.reading import pieces as reading
 from dvr_ray.errors import DataError
 from dvr_ray.training.opened import OpenedRun
 
-FORMATS = ["log.csv", "log.tsv.gz", "log.parquet", "x.inter", "ratings.dat", "data1.txt",
-           "train.txt"]  # fmt: skip
+FORMATS = ["log.parquet", "x.inter", "ratings.dat", "train.txt"]
+FORMATS += [pytest.param(each, marks=pytest.mark.slow) for each in ("log.tsv.gz", "data1.txt")]
 
 
 @pytest.mark.parametrize("name", FORMATS)
