@@ -30,7 +30,6 @@ from dvr_ray.config.load import apply, load_run
 from dvr_ray.config.schema import DataConfig, RunConfig
 from dvr_ray.data.cache import load_dataset
 from dvr_ray.data.export import write_parts
-from dvr_ray.data.prepare import prepare
 from dvr_ray.data.split import split
 from dvr_ray.inference.choosing import Rule
 from dvr_ray.inference.job import Valuation, value_log
@@ -38,6 +37,7 @@ from dvr_ray.inference.pruning import prune
 from dvr_ray.inference.reading import FilesLog
 from dvr_ray.inference.work import InProcess
 from dvr_ray.training.opened import open_run
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
 

@@ -131,9 +131,9 @@ def valued(folder: Path, workers: int) -> dict:  # type: ignore[type-arg]
             peak = max(peak, pss(process.pid))
             time.sleep(BETWEEN)
     seconds = time.monotonic() - began
-    lines = [json.loads(line) for line in (folder / "events").read_text().splitlines()]
     if process.returncode:
         raise SystemExit((folder / "errors").read_text()[-2000:])
+    lines = [json.loads(line) for line in (folder / "events").read_text().splitlines()]
     return {"seconds": seconds, "rows": lines[-1]["rows"], "peak": peak / 2**20,
             "stages": stages(lines)}  # fmt: skip
 

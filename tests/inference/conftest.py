@@ -9,8 +9,8 @@ from small_run import SMALL
 
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
-from dvr_ray.data.prepare import prepare
 from dvr_ray.training.opened import OpenedRun, open_run
+from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.run import RunRequest, run
 
