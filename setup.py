@@ -9,7 +9,7 @@ DOCS = [
 ]
 
 # The client of Ray's job server, and the dashboard of heads.
-CLUSTER = ["ray[data,default]>=2.52,<3"]
+CLUSTER = ["ray[default]>=2.52,<3"]
 
 setup(
     name="dvr_ray",
@@ -29,7 +29,7 @@ setup(
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.4,<3",
-        "ray[data,train,tune]>=2.52,<3",
+        "ray[data,tune,train]>=2.52,<3",
         "optuna>=4.4,<6",
         "numpy>=1.26,<3",
         "scipy>=1.13,<2",
