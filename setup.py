@@ -48,7 +48,7 @@ setup(
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.4,<3",
-        "ray[tune,train]>=2.52,<3",
+        "ray[data,tune,train]>=2.52,<3",
         "optuna>=4.4,<6",
         "numpy>=1.26,<3",
         "scipy>=1.13,<2",

@@ -18,6 +18,7 @@ __all__ = [
     "Note",
     "Reported",
     "Retraining",
+    "Staged",
     "Started",
     "Tell",
     "TrialEnded",
@@ -50,6 +51,19 @@ class Note(Event):
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True)
+class Staged(Event):
+    """How far a stage of ``values`` is; ``count`` is 0 where nobody knows of how many."""
+
+    kind = "staged"
+    stage: str
+    done: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.done:,}" + (f" of {self.count:,}" if self.count else "")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ LAYERS = [
     {"backbones"},
     {"negatives", "weightings", "rewards", "reranking"},
     {"training"},
+    {"inference"},
     {"distributed"},
     {"tuning", "studies"},
     {"reports"},

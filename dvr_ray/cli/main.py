@@ -25,6 +25,7 @@ from dvr_ray.cli import (
     studying,
     sweeping,
     training,
+    valuing,
 )
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import DvrRayError, masked
@@ -48,6 +49,8 @@ app.command("train")(training.train)
 app.command("tune")(sweeping.tune)
 app.command("study")(studying.study)
 app.command("report")(inspecting.report)
+app.command("values")(valuing.values)
+app.command("prune")(valuing.prune)
 app.command("audit")(auditing.audit)
 app.command("explain")(explaining.explain)
 app.command("recommend")(recommending.recommend)

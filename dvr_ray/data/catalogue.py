@@ -56,6 +56,10 @@ class Ids:
     def _texts(self) -> pa.Array:
         return self._known.cast(pa.string())
 
+    def take(self, numbers: np.ndarray) -> pa.Array:
+        """Return the ids of some numbers."""
+        return self._known.take(pa.array(numbers))
+
     def numbers(self, column: pa.ChunkedArray | pa.Array) -> np.ndarray:
         """Return the number of every id, shape (r,), int32; -1 for ids that aren't known.
 

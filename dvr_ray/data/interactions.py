@@ -2,13 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["Dataset", "Interactions", "SealedTest", "TrialData", "entries_of"]
+__all__ = [
+    "Dataset",
+    "Interactions",
+    "Lists",
+    "SealedTest",
+    "TrialData",
+    "entries_of",
+    "user_parts",
+]
+
+
+class Lists(Protocol):
+    """What statistics read of a log: `Interactions`, or a log too large to be held in memory.
+
+    Attributes are those of `Interactions`, of any type of whole numbers.
+    """
+
+    @property
+    def num_users(self) -> int:
+        """Size U of the catalogue."""
+
+    @property
+    def num_items(self) -> int:
+        """Size I of the catalogue."""
+
+    @property
+    def items(self) -> np.ndarray:
+        """Items of the rows, which are sorted by user."""
+
+    @property
+    def user_offsets(self) -> np.ndarray:
+        """Where each user's rows begin."""
+
+    @property
+    def user_counts(self) -> np.ndarray:
+        """Rows per user."""
+
+    @property
+    def item_order(self) -> np.ndarray:
+        """Rows sorted by item, then user."""
+
+    @property
+    def item_offsets(self) -> np.ndarray:
+        """Where each item's rows begin in ``item_order``."""
+
+    @property
+    def item_counts(self) -> np.ndarray:
+        """Rows per item."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def users_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the users of rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +133,10 @@ class Interactions:
     def item_counts(self) -> np.ndarray:
         """Interactions per item, shape (I,)."""
         return np.bincount(self.items, minlength=self.num_items)
+
+    def users_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the users of rows, shape (r,) to (r,)."""
+        return np.asarray(self.users[rows])
 
     def contains(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Tell which pairs are among the rows; any shape, bool."""
@@ -204,3 +263,14 @@ def entries_of(offsets: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.
     owners = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
     return owners, starts[owners] + within
+
+
+def user_parts(log: Lists, rows: int) -> Iterator[tuple[int, int]]:
+    """Cut the users into ranges [first, last) of about so many rows, at least one user each."""
+    start = 0
+    while start < log.num_users:
+        wanted = log.user_offsets[start] + rows
+        stop = int(np.searchsorted(log.user_offsets, wanted, side="right")) - 1
+        stop = min(max(stop, start + 1), log.num_users)
+        yield start, stop
+        start = stop

@@ -22,6 +22,7 @@ from dvr_ray.events import (
     Note,
     Reported,
     Retraining,
+    Staged,
     Started,
     TrialEnded,
     TrialReported,
@@ -173,6 +174,7 @@ def test_every_kind_of_event_fits_the_schema() -> None:
     ended = TrialEnded(1, "0123456789ab", "failed", {}, 0, 0.0, "why")
     events: list[Event] = [
         Note("text"),
+        Staged("rows read", 3, 0),
         Warned("name: text", 3),
         Warned("name: text", run="retraining dvr seed 1000"),
         Started("tune", "s", "runs/s", 20, {"ndcg@20": "max"}, None, 1.5, 2, 7.25),

@@ -14,6 +14,7 @@ class Agreement(Feature):
     """Cosine of the item with the user's other items, of the user with the item's other users."""
 
     columns = ("mean item cosine", "mean of the top 5 item cosines", "mean user cosine")
+    reads = ("cosines",)
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the three columns."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from dvr_ray.data.features.feature import FEATURES, Feature, FeatureContext
+from dvr_ray.data.features.moments import around
 
 __all__ = ["Burst"]
-
-WINDOW = 1e-3
 
 
 @FEATURES.add("burst")
@@ -20,24 +19,10 @@ class Burst(Feature):
     """Numbers of the user's, and of the item's, other rows within a short time of the row."""
 
     columns = ("user's rows around", "item's rows around")
+    reads = ("times", "around_items")
     needs_any = ("time",)
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""
-        owners = context.train.users, context.train.items
-        return np.stack([_around(owner, context.times) for owner in owners], axis=1)
-
-
-def _around(owner: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Count each owner's other rows in the window round a row, shape (n,)."""
-    moments, place = np.unique(times, return_inverse=True)
-    window = WINDOW * (moments[-1] - moments[0])
-    first = np.searchsorted(moments, times - window)
-    last = np.searchsorted(moments, times + window, side="right")
-    width = len(moments) + 1
-    keys = np.sort(owner * width + place)
-    within = np.searchsorted(keys, owner * width + last) - np.searchsorted(
-        keys, owner * width + first
-    )
-    counts: np.ndarray = within - 1.0
-    return counts
+        by_user = around(context.train.users, context.times, context.window)
+        return np.stack([by_user, context.around_items], axis=1)

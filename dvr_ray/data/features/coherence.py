@@ -14,6 +14,7 @@ class Coherence(Feature):
     """Mean pairwise item cosine in the user's list, mean pairwise user cosine of the item."""
 
     columns = ("user coherence", "item coherence")
+    reads = ("cosines",)
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""

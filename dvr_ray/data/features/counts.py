@@ -14,6 +14,7 @@ class Counts(Feature):
     """Logs of the numbers of training rows."""
 
     columns = ("log user count", "log item count")
+    reads = ()
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""

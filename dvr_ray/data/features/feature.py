@@ -14,8 +14,10 @@ import pandas as pd
 
 from dvr_ray.data.attributes import ATTRIBUTES, category_numbers, group_numbers
 from dvr_ray.data.features.cosines import Cosines
+from dvr_ray.data.features.moments import around, window
 from dvr_ray.data.features.nearest import nearest_cosines
 from dvr_ray.data.features.pairs import PairStatistics, pair_statistics, transposed
+from dvr_ray.data.features.percentiles import sampled_percentiles
 from dvr_ray.data.features.sampled import sampled_cosines
 from dvr_ray.data.interactions import Interactions, TrialData
 from dvr_ray.registry import Registry
@@ -96,6 +98,25 @@ class FeatureContext:
             return np.full(self.train.num_users, -1)
         return group_numbers(self._users[column])
 
+    def group_counts(self, attribute: str) -> np.ndarray:
+        """Rows of every item by the group of their user, shape (I, G); of known groups alone."""
+        owner = self.groups(attribute)
+        number = int(owner.max(initial=-1)) + 1
+        own = owner[self.train.users]
+        cells = self.train.items[own >= 0] * number + own[own >= 0]
+        counts = np.bincount(cells, minlength=self.train.num_items * number)
+        return counts.reshape(self.train.num_items, number)
+
+    @cached_property
+    def window(self) -> float:
+        """How far "at about the same time" reaches to either side, in the unit of the times."""
+        return window(self.times)
+
+    @cached_property
+    def around_items(self) -> np.ndarray:
+        """Other rows of each row's item at about the same time, shape (n,)."""
+        return around(self.train.items, self.times, self.window)
+
     @property
     def losses(self) -> np.ndarray:
         """Running mean losses."""
@@ -113,6 +134,11 @@ class FeatureContext:
     def nearest(self) -> np.ndarray:
         """Largest cosine of each user's list with another's, shape (U,)."""
         return self.by_user.largest_cosine if self.exact else nearest_cosines(self.train)
+
+    @cached_property
+    def percentiles(self) -> np.ndarray:
+        """Places in the user's and in the item's ranking among sampled scores, shape (n, 2)."""
+        return sampled_percentiles(self.train, self.cosines.item_sum)
 
     @cached_property
     def by_item(self) -> PairStatistics:
@@ -136,6 +162,11 @@ class Feature(ABC):
     needs_losses = False
     needs_any: tuple[str, ...] = ()
     """``category``, ``gender``, ``age`` or ``time``: the data must have at least one of these."""
+
+    reads: tuple[str, ...] | None = None
+    """What `compute` asks of the context, by names of its attributes, beside ``train`` and losses:
+    all that it reads of other users' rows. Logs are valued in parts, some users with their rows and
+    the log's ``train.item_counts`` at a time; a family that says None can't be had of long ones."""
 
     @abstractmethod
     def compute(self, context: FeatureContext) -> np.ndarray:

@@ -30,6 +30,7 @@ class GenreNovelty(Feature):
     """1 minus how common the item's categories are among the user's other rows."""
 
     columns = ("genre novelty",)
+    reads = ("categories",)
     needs_any = ("category",)
 
     def compute(self, context: FeatureContext) -> np.ndarray:
@@ -39,7 +40,8 @@ class GenreNovelty(Feature):
         several = np.diff(offsets)
         if not several[train.items].any():
             return np.zeros((len(train), 1))
-        common = np.bincount(ids, np.repeat(train.item_counts, several), number) / len(train)
+        having = np.bincount(ids, np.repeat(train.item_counts, several), number)
+        common = having / train.item_counts.sum()
         novelty = np.empty(len(train))
         for rows in _user_blocks(train, BLOCK_ROWS):
             novelty[rows] = _novelty(context, rows, common)

@@ -14,6 +14,7 @@ class Loss(Feature):
     """Minus the row's running mean BPR loss, and minus the mean of the user's other rows."""
 
     columns = ("minus loss", "minus loss of the user's other rows")
+    reads = ()
     needs_losses = True
 
     def compute(self, context: FeatureContext) -> np.ndarray:

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from dvr_ray import seeding
+from dvr_ray.data.features.item_blocks import PART_ROWS
 from dvr_ray.data.features.pairs import incidence
-from dvr_ray.data.interactions import Interactions
+from dvr_ray.data.interactions import Lists, entries_of, user_parts
 
-__all__ = ["nearest_cosines"]
+__all__ = ["groups", "nearest_cosines", "nearest_in_group", "projected"]
 
 DIRECTIONS, CANDIDATES, LARGEST_SET = 128, 16, 64
 PAIRS = 1 << 35
@@ -30,7 +31,7 @@ CHECKED = 1 << 16
 
 
 def nearest_cosines(
-    log: Interactions, pairs: int = PAIRS, block_entries: int = BLOCK_ENTRIES
+    log: Lists, pairs: int = PAIRS, block_entries: int = BLOCK_ENTRIES
 ) -> np.ndarray:
     """Return the largest cosine that was found, shape (U,); 0 for an empty list.
 
@@ -43,31 +44,49 @@ def nearest_cosines(
     block_entries : int
         Entries of a block of comparisons, which bounds memory.
     """
-    lists = incidence(log)
-    lists.data /= np.sqrt(log.user_counts)[log.users]
-    sketch = _projected(lists)
+    sketch = projected(log)
     largest = np.zeros(log.num_users, dtype=np.float32)
-    for group in _groups(sketch, np.flatnonzero(log.user_counts), pairs // log.num_users):
-        candidates = _candidates(torch.from_numpy(sketch[group]), block_entries)
-        mine = np.repeat(group, candidates.shape[1])
-        found = _cosines(lists, mine, group[candidates.numpy().ravel()])
-        largest[group] = found.reshape(len(group), -1).max(1, initial=0)
+    for group in groups(log, sketch, pairs):
+        largest[group] = nearest_in_group(log, sketch, group, 0, len(group), block_entries)
     return largest
 
 
-def _projected(lists: sp.csr_matrix) -> np.ndarray:
+def projected(log: Lists) -> np.ndarray:
     """Users in the leading right singular directions, by a randomised power step; (U, d)."""
-    across = lists.T.tocsr()
     random = seeding.numpy_generator(0, "features", 1)
-    start = random.standard_normal((lists.shape[0], DIRECTIONS), dtype=np.float32)
-    basis = np.linalg.qr(across @ start)[0]
-    basis = np.linalg.qr(across @ (lists @ basis))[0]
-    return np.ascontiguousarray(lists @ basis, dtype=np.float32)
+    start = random.standard_normal((log.num_users, DIRECTIONS), dtype=np.float32)
+    basis = np.linalg.qr(_summed(log, start))[0]
+    basis = np.linalg.qr(_summed(log, _in_directions(log, basis)))[0]
+    return _in_directions(log, basis)
 
 
-def _groups(sketch: np.ndarray, users: np.ndarray, size: int) -> list[np.ndarray]:
+def _in_directions(log: Lists, basis: np.ndarray) -> np.ndarray:
+    """Users in some directions of items, (I, d) to (U, d)."""
+    found = np.empty((log.num_users, basis.shape[1]), dtype=np.float32)
+    for first, last in user_parts(log, PART_ROWS):
+        found[first:last] = _unit(log, first, last) @ basis
+    return found
+
+
+def _summed(log: Lists, users: np.ndarray) -> np.ndarray:
+    """Items in the directions of the users who have them, (U, d) to (I, d)."""
+    total = np.zeros((log.num_items, users.shape[1]), dtype=np.float32)
+    for first, last in user_parts(log, PART_ROWS):
+        total += _unit(log, first, last).T @ users[first:last]
+    return total
+
+
+def _unit(log: Lists, first: int, last: int) -> sp.csr_matrix:
+    """Lists of some users as unit vectors."""
+    lists = incidence(log, first, last)
+    counts = log.user_counts[first:last]
+    lists.data /= np.repeat(np.sqrt(counts), counts)
+    return lists
+
+
+def groups(log: Lists, sketch: np.ndarray, pairs: int = PAIRS) -> list[np.ndarray]:
     """Users who are compared with one another: all, or those alike in the second direction."""
-    size = max(size, 2)
+    users, size = np.flatnonzero(log.user_counts), max(pairs // log.num_users, 2)
     if len(users) <= size:
         return [users]
     centred = sketch[users] / np.linalg.norm(sketch[users], axis=1, keepdims=True).clip(1e-9)
@@ -77,20 +96,54 @@ def _groups(sketch: np.ndarray, users: np.ndarray, size: int) -> list[np.ndarray
     return np.array_split(users, -(-len(users) // size))
 
 
-def _candidates(sketch: Tensor, block_entries: int) -> Tensor:
-    """Numbers of the users most like each one, at most one per set; (users, candidates)."""
+def nearest_in_group(
+    log: Lists,
+    sketch: np.ndarray,
+    group: np.ndarray,
+    first: int,
+    last: int,
+    block_entries: int = BLOCK_ENTRIES,
+) -> np.ndarray:
+    """Largest cosine of some users of a group with the others of it.
+
+    Parameters
+    ----------
+    log : Lists
+        The whole log.
+    sketch : ndarray, shape (U, d)
+        As `projected` makes it.
+    group : ndarray, shape (g,)
+        One of `groups`.
+    first, last : int
+        Which of its users.
+    block_entries : int
+        Entries of a block of comparisons, which bounds memory.
+
+    Returns
+    -------
+    ndarray, shape (last - first,), float32
+    """
+    found = _candidates(torch.from_numpy(sketch[group]), first, last, block_entries)
+    mine = np.repeat(group[first:last], found.shape[1])
+    cosines = _cosines(log, mine, group[found.numpy().ravel()])
+    return np.asarray(cosines.reshape(last - first, -1).max(1, initial=0))
+
+
+def _candidates(sketch: Tensor, first: int, last: int, block_entries: int) -> Tensor:
+    """Numbers of the users most like some users, at most one per set; (users, candidates)."""
     number = len(sketch)
     size = min(max(number // LARGEST_SET, 1), LARGEST_SET)
     sets = -(-number // size)
     # User v is number v // sets of set v mod sets; the last sets may be filled up with zeros.
     others = torch.nn.functional.pad(sketch, (0, 0, 0, sets * size - number)).T
-    step = min(max(block_entries // others.shape[1], 1), number)
+    step = min(max(block_entries // others.shape[1], 1), last - first)
     # Written to the same place: fresh memory would cost a third more.
     kept = torch.empty(step, others.shape[1])
     blocks = []
-    for start in range(0, number, step):
-        rows = torch.arange(len(sketch[start : start + step]))
-        products = torch.mm(sketch[start : start + step], others, out=kept[: len(rows)])
+    for start in range(first, last, step):
+        part = sketch[start : min(start + step, last)]
+        rows = torch.arange(len(part))
+        products = torch.mm(part, others, out=kept[: len(rows)])
         products[rows, start + rows] = -2
         in_sets = products.view(len(rows), size, sets)
         best = in_sets.amax(1).topk(min(CANDIDATES, sets), dim=1).indices
@@ -99,10 +152,19 @@ def _candidates(sketch: Tensor, block_entries: int) -> Tensor:
     return torch.cat(blocks)
 
 
-def _cosines(lists: sp.csr_matrix, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Exact cosines of pairs of users; 0 for a user with itself."""
+def _cosines(log: Lists, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Exact cosines of pairs of users, of whom no list is empty; 0 for a user with itself."""
     found = np.empty(len(left), dtype=np.float32)
     for start in range(0, len(left), CHECKED):
         part = slice(start, start + CHECKED)
-        found[part] = lists[left[part]].multiply(lists[right[part]]).sum(axis=1).A1
+        found[part] = _lists(log, left[part]).multiply(_lists(log, right[part])).sum(axis=1).A1
     return np.where(left == right, 0, found)
+
+
+def _lists(log: Lists, users: np.ndarray) -> sp.csr_matrix:
+    """Lists of some users, who may repeat, as unit vectors; (u, I)."""
+    owners, entries = entries_of(log.user_offsets, users)
+    counts = log.user_counts[users]
+    data = (1 / np.sqrt(counts)).astype(np.float32)[owners]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    return sp.csr_matrix((data, log.items[entries], starts), (len(users), log.num_items))

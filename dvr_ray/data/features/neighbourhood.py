@@ -18,7 +18,7 @@ import torch
 
 from dvr_ray.data.features.feature import FEATURES, Feature, FeatureContext
 from dvr_ray.data.features.pairs import incidence, transposed
-from dvr_ray.data.features.percentiles import SLACK, sampled_percentiles
+from dvr_ray.data.features.percentiles import SLACK
 from dvr_ray.data.interactions import Interactions
 
 __all__ = ["Neighbourhood", "left_out_percentiles"]
@@ -31,12 +31,13 @@ class Neighbourhood(Feature):
     """Percentiles, 0 to 1, of the left-out neighbourhood score."""
 
     columns = ("percentile in the user's ranking", "percentile in the item's ranking")
+    reads = ("cosines", "percentiles")
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""
         train = context.train
         if not context.exact:
-            return sampled_percentiles(train, context.cosines.item_sum)
+            return context.percentiles
         cosine = _cosine(train)
         score = context.by_item.left_out_sum
         log = incidence(train)

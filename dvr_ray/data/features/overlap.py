@@ -14,6 +14,7 @@ class Overlap(Feature):
     """Largest cosine of the user's list with another's; largest co(i, i') / n_i of the item."""
 
     columns = ("largest user cosine", "largest co-occurrence share")
+    reads = ("cosines", "nearest")
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""

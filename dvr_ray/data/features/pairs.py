@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from dvr_ray.data.interactions import Interactions
+from dvr_ray.data.interactions import Interactions, Lists
 
 __all__ = ["PairStatistics", "incidence", "pair_statistics", "transposed"]
 
@@ -54,11 +54,14 @@ class PairStatistics:
         )
 
 
-def incidence(log: Interactions) -> sp.csr_matrix:
-    """Users x items matrix of ones."""
-    ones = np.ones(len(log), dtype=np.float32)
-    shape = (log.num_users, log.num_items)
-    return sp.csr_matrix((ones, log.items, log.user_offsets), shape=shape)
+def incidence(log: Lists, start: int = 0, stop: int | None = None) -> sp.csr_matrix:
+    """Users x items matrix of ones, float32; of the users from ``start`` to before ``stop``."""
+    stop = log.num_users if stop is None else stop
+    offsets = log.user_offsets[start : stop + 1]
+    items = log.items[offsets[0] : offsets[-1]]
+    ones = np.ones(len(items), dtype=np.float32)
+    shape = (stop - start, log.num_items)
+    return sp.csr_matrix((ones, items, offsets - offsets[0]), shape=shape)
 
 
 def transposed(log: Interactions) -> Interactions:

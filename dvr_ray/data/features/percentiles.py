@@ -12,14 +12,17 @@ O((n + U + I) S), memory O((U + I) S).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sp
 
 from dvr_ray import seeding
+from dvr_ray.data.features.item_blocks import PART_ROWS
 from dvr_ray.data.features.pairs import incidence
-from dvr_ray.data.interactions import Interactions
+from dvr_ray.data.interactions import Lists, entries_of, user_parts
 
-__all__ = ["SLACK", "sampled_percentiles"]
+__all__ = ["SLACK", "ItemRankings", "Rankings", "UserRankings", "sampled_percentiles"]
 
 # Sums of cosines in float32 that are equal but for rounding must tie: they differ by less.
 SLACK = 1e-5
@@ -28,7 +31,7 @@ PROFILE_ENTRIES, BLOCK_ENTRIES, COLUMNS = 1 << 27, 1 << 22, 64
 
 
 def sampled_percentiles(
-    log: Interactions,
+    log: Lists,
     score: np.ndarray,
     samples: int = SAMPLES,
     block_entries: int = BLOCK_ENTRIES,
@@ -51,24 +54,115 @@ def sampled_percentiles(
     ndarray, shape (n, 2), float32
         Percentiles, 0 to 1; .5 where nothing is ranked.
     """
-    samples = min(samples, max(PROFILE_ENTRIES // max(log.num_users, log.num_items), 16))
-    by_user = incidence(log)
-    by_item = by_user.T.tocsr()
-    # Items are scaled, so that sums of counts are sums of cosines.
-    scale = (1 / np.sqrt(np.maximum(log.item_counts, 1))).astype(np.float32)
     found = np.empty((len(log), 2), dtype=np.float32)
-    chosen, weight = _drawn(log.item_counts, samples, 0)
-    profile = _profile(by_item, by_item[chosen].T.tocsr())
-    profile *= scale[:, None] * scale[chosen]
-    found[:, 0] = _placed(by_user, profile, chosen, weight, score, block_entries)
-    chosen, weight = _drawn(log.user_counts, samples, 1)
-    by_user.data *= scale[log.items]
-    by_item.data *= np.repeat(scale, log.item_counts)
-    plain = incidence(log)[chosen].T.tocsr()
-    profile = _profile(by_user, plain)
-    order = log.item_order
-    found[order, 1] = _placed(by_item, profile, chosen, weight, score[order], block_entries)
+    ranking = UserRankings.of(log, samples)
+    for first, last in user_parts(log, PART_ROWS):
+        part = slice(log.user_offsets[first], log.user_offsets[last])
+        owners = incidence(log, first, last)
+        found[part, 0] = ranking.percentiles(owners, score[part], block_entries)
+    del ranking
+    rankings = ItemRankings.of(log, samples)
+    for ids in np.array_split(np.arange(log.num_items), len(log) // PART_ROWS + 1):
+        rows, owners = rankings.owners(log, ids)
+        found[rows, 1] = rankings.percentiles(owners, score[rows], block_entries)
     return found
+
+
+def number_of_samples(log: Lists, samples: int = SAMPLES) -> int:
+    """Return how many items, and users, are drawn: fewer where the log has very many of them."""
+    return min(samples, max(PROFILE_ENTRIES // max(log.num_users, log.num_items), 16))
+
+
+@dataclass(frozen=True)
+class Rankings:
+    """Scores of sampled items for any list of items; or of sampled users for any list of users.
+
+    Parameters
+    ----------
+    profile : ndarray, shape (I, S) or (U, S), float32
+        What each item (user) of a list adds to the score of each sampled one.
+    chosen : ndarray, shape (S,)
+        The sampled ones, increasing.
+    weight : ndarray, shape (S,)
+        1 / their probabilities.
+    """
+
+    profile: np.ndarray
+    chosen: np.ndarray
+    weight: np.ndarray
+
+    def percentiles(
+        self, owners: sp.csr_matrix, score: np.ndarray, block_entries: int = BLOCK_ENTRIES
+    ) -> np.ndarray:
+        """Place entries in the rankings of their owners.
+
+        Parameters
+        ----------
+        owners : csr_matrix, shape (o, I) or (o, U)
+            Lists of some owners.
+        score : ndarray, shape (r,)
+            Left-out score of every entry of them.
+        block_entries : int
+            Scores that are sorted at once.
+
+        Returns
+        -------
+        ndarray, shape (r,), float32
+            Percentiles, 0 to 1; .5 where nothing is ranked.
+        """
+        return _placed(owners, self.profile, self.chosen, self.weight, score, block_entries)
+
+
+class UserRankings(Rankings):
+    """Scores of sampled items in the rankings of users."""
+
+    @classmethod
+    def of(cls, log: Lists, samples: int = SAMPLES) -> UserRankings:
+        """Draw items and count them beside all items; the log is read in parts."""
+        chosen, weight = _drawn(log.item_counts, number_of_samples(log, samples), 0)
+        profile = np.zeros((log.num_items, len(chosen)), dtype=np.float32)
+        for first, last in user_parts(log, PART_ROWS):
+            lists = incidence(log, first, last)
+            _add_product(profile, lists.T.tocsr(), lists[:, chosen])
+        # Items are scaled, so that sums of counts are sums of cosines.
+        scale = _scale(log)
+        profile *= scale[:, None] * scale[chosen]
+        return cls(profile, chosen, weight)
+
+
+class ItemRankings(Rankings):
+    """Scores of sampled users in the rankings of items."""
+
+    @classmethod
+    def of(cls, log: Lists, samples: int = SAMPLES) -> ItemRankings:
+        """Draw users and add up what their lists say to all users; the log is read in parts."""
+        chosen, weight = _drawn(log.user_counts, number_of_samples(log, samples), 1)
+        profile = np.zeros((log.num_users, len(chosen)), dtype=np.float32)
+        owners, entries = entries_of(log.user_offsets, chosen)
+        ones = np.ones(len(entries), dtype=np.float32)
+        shape = (log.num_items, len(chosen))
+        plain = sp.coo_matrix((ones, (log.items[entries], owners)), shape).tocsr()
+        scale = _scale(log)
+        for first, last in user_parts(log, PART_ROWS):
+            lists = incidence(log, first, last)
+            lists.data *= scale[lists.indices]
+            _add_product(profile[first:last], lists, plain)
+        return cls(profile, chosen, weight)
+
+    @staticmethod
+    def owners(log: Lists, ids: np.ndarray) -> tuple[np.ndarray, sp.csr_matrix]:
+        """Return the rows (r,) of some items, and their lists of users (b, U), scaled."""
+        slots, entries = entries_of(log.item_offsets, ids)
+        rows = log.item_order[entries]
+        counts = log.item_counts[ids]
+        scale = (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        shape = (len(ids), log.num_users)
+        return rows, sp.csr_matrix((scale[slots], log.users_of(rows), starts), shape)
+
+
+def _scale(log: Lists) -> np.ndarray:
+    return np.asarray((1 / np.sqrt(np.maximum(log.item_counts, 1))).astype(np.float32))
 
 
 def _drawn(counts: np.ndarray, samples: int, side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,14 +176,12 @@ def _drawn(counts: np.ndarray, samples: int, side: int) -> tuple[np.ndarray, np.
     return chosen, (1 / chance[chosen]).astype(np.float32)
 
 
-def _profile(left: sp.csr_matrix, right: sp.csr_matrix) -> np.ndarray:
-    """Return the product of two sparse matrices, dense; some columns at a time."""
-    found = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
+def _add_product(total: np.ndarray, left: sp.csr_matrix, right: sp.csr_matrix) -> None:
+    """Add the product of two sparse matrices, some columns at a time."""
     columns = right.tocsc()
     for start in range(0, right.shape[1], COLUMNS):
         part = slice(start, start + COLUMNS)
-        found[:, part] = (left @ columns[:, part].tocsr()).toarray()
-    return found
+        total[:, part] += (left @ columns[:, part].tocsr()).toarray()
 
 
 def _placed(

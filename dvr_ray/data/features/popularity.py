@@ -17,6 +17,7 @@ class Popularity(Feature):
     """Log of the item's number of training rows."""
 
     columns = ("log item count",)
+    reads = ()
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the column."""

@@ -14,6 +14,7 @@ class Recency(Feature):
     """Share of the user's other rows that are earlier, 0 to 1; equal times count half."""
 
     columns = ("place in the user's sequence",)
+    reads = ("times",)
     needs_any = ("time",)
 
     def compute(self, context: FeatureContext) -> np.ndarray:

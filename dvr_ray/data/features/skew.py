@@ -12,7 +12,6 @@ from __future__ import annotations
 import numpy as np
 
 from dvr_ray.data.features.feature import FEATURES, Feature, FeatureContext
-from dvr_ray.data.interactions import Interactions
 
 __all__ = ["Skew"]
 
@@ -27,27 +26,26 @@ class Skew(Feature):
     """
 
     columns = ("gender skew", "age skew")
+    reads = ("groups",)
     needs_any = ("gender", "age")
 
     def compute(self, context: FeatureContext) -> np.ndarray:
         """Return the two columns."""
-        groups = [context.groups(attribute) for attribute in self.needs_any]
-        return np.stack([_skew(context.train, group) for group in groups], axis=1)
+        return np.stack([_skew(context, attribute) for attribute in self.needs_any], axis=1)
 
 
-def _skew(train: Interactions, groups: np.ndarray) -> np.ndarray:
+def _skew(context: FeatureContext, attribute: str) -> np.ndarray:
     """Skew of every row by one attribute, shape (n,)."""
+    train = context.train
     skew = np.zeros(len(train))
-    own = groups[train.users]
+    counts = context.group_counts(attribute)
+    if not counts.sum():
+        return skew
+    own = context.groups(attribute)[train.users]
     known = own >= 0
     own, items = own[known], train.items[known]
-    if not len(own):
-        return skew
-    number = int(own.max()) + 1
-    share = np.bincount(own, minlength=number) / len(own)
-    alike = np.bincount(items * number + own, minlength=train.num_items * number)
-    alike = alike[items * number + own] - 1
-    others = np.bincount(items, minlength=train.num_items)[items] - 1
+    share = counts.sum(0) / counts.sum()
+    alike, others = counts[items, own] - 1, counts.sum(1)[items] - 1
     mean = (alike + PRIOR * share[own]) / (others + PRIOR)
     skew[known] = np.log(mean) - np.log(share[own])
     return skew

@@ -6,14 +6,12 @@ say which line is wrong. A quoted field may not go over several lines.
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -23,102 +21,17 @@ from pyarrow import csv as arrow_csv
 from dvr_ray.data.ids import ENCODED, LARGEST_ID, read_id, shown
 from dvr_ray.data.reading.exact import looks_whole, parses_exactly
 from dvr_ray.data.reading.files import lines, opened
+from dvr_ray.data.reading.layout import Layout, fields
 from dvr_ray.data.rows import Rows
 from dvr_ray.errors import DataError
 
-__all__ = ["Layout", "fields", "header", "read_rows"]
+__all__ = ["id_kinds", "parsed", "read_rows", "rows_in", "time_kinds"]
 
 BLOCK = 4 << 20
 # Tried in this order; Arrow reads ISO 8601 as a timestamp.
 TIMES = (pa.int64(), pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
 # As Arrow reads it: not 1_000.
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a file is written, and where what is wanted stands.
-
-    Parameters
-    ----------
-    names : sequence of str
-        All columns of the file.
-    user, item, rating, time : str or None
-        Which of them to read.
-    separator : str
-        One character, or one character twice.
-    header : int
-        Number of the line that holds the names, from 1; 0 without one.
-    quoted : bool
-        Whether double quotes may enclose a field.
-    integers : bool
-        Whether ids must be integers from 0 to 2^31 - 1.
-    """
-
-    names: Sequence[str]
-    user: str
-    item: str
-    rating: str | None = None
-    time: str | None = None
-    separator: str = ","
-    header: int = 1
-    quoted: bool = False
-    integers: bool = False
-    wanted: list[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        chosen = [self.user, self.item, self.rating, self.time]
-        object.__setattr__(self, "wanted", [name for name in chosen if name is not None])
-
-
-def header(path: Path, separator: str, quoted: bool = False) -> tuple[int, list[str]]:
-    """Return number and fields of the first line that isn't blank.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    separator : str
-        Of fields.
-    quoted : bool
-        Whether double quotes may enclose a field.
-
-    Raises
-    ------
-    DataError
-        If a name stands twice, or the file holds nothing.
-    """
-    first = next(lines(path), None)
-    if first is None:
-        raise DataError(str(path), "the file holds no line", "get it again")
-    names = fields(first[1], separator, quoted)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}:{first[0]}", f"columns must have names of their own, got "
-                        f"{shown(twice[0])} twice", "rename one")  # fmt: skip
-    return first[0], names
-
-
-def fields(line: str, separator: str, quoted: bool = False) -> list[str]:
-    """Part a line.
-
-    Parameters
-    ----------
-    line : str
-        Without its end.
-    separator : str
-        Of fields.
-    quoted : bool
-        Whether double quotes may enclose a field.
-
-    Returns
-    -------
-    list of str
-        Without the quotes that enclose them.
-    """
-    if not quoted:
-        return line.split(separator)
-    return next(csv.reader([line], delimiter=separator), [])
 
 
 def read_rows(path: Path, layout: Layout) -> Rows:
@@ -142,16 +55,22 @@ def read_rows(path: Path, layout: Layout) -> Rows:
         At the first line that can't be read, if there is one; or if there are no rows.
     """
     table, reason = None, ""
-    for ids, time in itertools.product(_kinds(path, layout), TIMES if layout.time else TIMES[:1]):
+    for ids, time in itertools.product(id_kinds(path, layout), time_kinds(layout)):
         try:
-            table = _parsed(path, layout, ids, time)
+            with opened(path):
+                table = parsed(str(path), layout, ids, time, layout.header)
             break
         except pa.ArrowInvalid as error:
             reason = str(error)
     if table is None:
-        _complain(path, layout, reason)
+        complain(path, layout, reason)
     if not table.num_rows:
         raise DataError(str(path), "the file holds no interactions", "get it again")
+    return rows_in(table, path, layout)
+
+
+def rows_in(table: pa.Table, path: Path, layout: Layout) -> Rows:
+    """Take the rows of a table that `parsed` returned of a file, or of a piece of it."""
     columns = [table[layout.user], table[layout.item]]
     if layout.integers:
         columns = [_integers(column) for column in columns]
@@ -162,7 +81,7 @@ def read_rows(path: Path, layout: Layout) -> Rows:
         None if layout.time is None else _numbers(table[layout.time]),
     )
     if not _sound(rows, layout.integers):
-        _complain(path, layout, "an id is empty or a number isn't finite")
+        complain(path, layout, "an id is empty or a number isn't finite")
     return rows
 
 
@@ -180,7 +99,7 @@ def _integers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(chunks)
 
 
-def _kinds(path: Path, layout: Layout) -> list[pa.DataType]:
+def id_kinds(path: Path, layout: Layout) -> list[pa.DataType]:
     """Types to try for the ids: whole numbers parse faster, but not all survive it."""
     found = next((line for number, line in lines(path) if number > layout.header), "")
     cells = dict(zip(layout.names, fields(found, layout.separator, layout.quoted), strict=False))
@@ -190,7 +109,15 @@ def _kinds(path: Path, layout: Layout) -> list[pa.DataType]:
     return [ENCODED]
 
 
-def _parsed(path: Path, layout: Layout, ids: pa.DataType, time: pa.DataType) -> pa.Table:
+def time_kinds(layout: Layout) -> Sequence[pa.DataType]:
+    """Types to try for the times."""
+    return TIMES if layout.time else TIMES[:1]
+
+
+def parsed(
+    source: str | BinaryIO, layout: Layout, ids: pa.DataType, time: pa.DataType, skip: int
+) -> pa.Table:
+    """Parse a file, or a piece of it, after so many lines; ids and times are of these types."""
     names, kinds = list(layout.names), {layout.user: ids, layout.item: ids}
     between = []
     if len(layout.separator) == 2:
@@ -200,21 +127,18 @@ def _parsed(path: Path, layout: Layout, ids: pa.DataType, time: pa.DataType) -> 
         kinds |= {name: ENCODED for name in between}
     kinds |= {layout.rating: pa.float64()} if layout.rating else {}
     kinds |= {layout.time: time} if layout.time else {}
-    with opened(path):
-        table = arrow_csv.read_csv(
-            str(path),
-            arrow_csv.ReadOptions(
-                column_names=names, skip_rows=layout.header, block_size=BLOCK
-            ),
-            arrow_csv.ParseOptions(
-                delimiter=layout.separator[0], quote_char='"' if layout.quoted else False,
-                invalid_row_handler=_blank,
-            ),
-            arrow_csv.ConvertOptions(
-                column_types=kinds, include_columns=[*layout.wanted, *between],
-                null_values=[], strings_can_be_null=False,
-            ),
-        )  # fmt: skip
+    table = arrow_csv.read_csv(
+        source,
+        arrow_csv.ReadOptions(column_names=names, skip_rows=skip, block_size=BLOCK),
+        arrow_csv.ParseOptions(
+            delimiter=layout.separator[0], quote_char='"' if layout.quoted else False,
+            invalid_row_handler=_blank,
+        ),
+        arrow_csv.ConvertOptions(
+            column_types=kinds, include_columns=[*layout.wanted, *between],
+            null_values=[], strings_can_be_null=False,
+        ),
+    )  # fmt: skip
     if any(c.dictionary.to_pylist() != [""] for name in between for c in table[name].chunks):
         raise pa.ArrowInvalid("a separator is broken")
     return table
@@ -250,7 +174,7 @@ def _holds_nothing(ids: pa.Array) -> bool:
     return bool(pc.any(pc.equal(ids, "")).as_py())
 
 
-def _complain(path: Path, layout: Layout, reason: str) -> NoReturn:
+def complain(path: Path, layout: Layout, reason: str) -> NoReturn:
     """Raise at the first line that breaks the format."""
     for number, line in lines(path):
         if number > layout.header:

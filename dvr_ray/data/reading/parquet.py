@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from dvr_ray.data.reading.files import opened, whole
 from dvr_ray.data.rows import Rows
 from dvr_ray.errors import DataError
 
-__all__ = ["frame_of", "names_of", "rows_of", "table_of"]
+__all__ = ["batches_of", "frame_of", "names_of", "rows_of", "schema_of", "table_of"]
 
 
 def names_of(path: Path) -> list[str]:
@@ -84,7 +84,36 @@ def frame_of(path: Path) -> pd.DataFrame:
     return table_of(path).to_pandas(ignore_metadata=True)
 
 
-def rows_of(table: pa.Table, chosen: Chosen, place: str) -> Rows:
+def batches_of(path: Path, columns: Sequence[str] | None, rows: int) -> Iterator[pa.RecordBatch]:
+    """Read columns of a Parquet file, so many rows at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file, perhaps gzipped.
+    columns : sequence of str or None
+        Which; None for all.
+    rows : int
+        The most of a batch.
+
+    Raises
+    ------
+    DataError
+        If it isn't a whole Parquet file.
+    """
+    file = _open(path)
+    try:
+        yield from file.iter_batches(batch_size=rows, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise _not_whole(path, error) from error
+
+
+def schema_of(path: Path) -> pa.Schema:
+    """Return the schema of a Parquet file; errors as `names_of`."""
+    return _open(path).schema_arrow
+
+
+def rows_of(table: pa.Table, chosen: Chosen, place: str, first: int = 0) -> Rows:
     """Take the rows of a table.
 
     Parameters
@@ -95,6 +124,8 @@ def rows_of(table: pa.Table, chosen: Chosen, place: str) -> Rows:
         Which hold what.
     place : str
         The file, for messages.
+    first : int
+        Rows of the file before the table's first.
 
     Returns
     -------
@@ -108,13 +139,15 @@ def rows_of(table: pa.Table, chosen: Chosen, place: str) -> Rows:
     """
     if not table.num_rows:
         raise DataError(place, "the table holds no interactions", "get it again")
-    users, items = (_ids(table[name], name, place) for name in (chosen.user, chosen.item))
+    users, items = (_ids(table[name], name, place, first) for name in (chosen.user, chosen.item))
     ratings = (
-        None if chosen.rating is None else _numbers(table[chosen.rating], chosen.rating, place)
+        None
+        if chosen.rating is None
+        else _numbers(table[chosen.rating], chosen.rating, place, first)
     )
     if ratings is not None:
         ratings = ratings.astype(np.float64)
-    times = None if chosen.time is None else _numbers(table[chosen.time], chosen.time, place)
+    times = None if chosen.time is None else _numbers(table[chosen.time], chosen.time, place, first)
     return Rows(users, items, ratings, times)
 
 
@@ -123,7 +156,8 @@ def _open(path: Path) -> parquet.ParquetFile:
         if path.suffix == ".gz":
             return parquet.ParquetFile(pa.BufferReader(whole(path)))
         with opened(path):
-            return parquet.ParquetFile(str(path), memory_map=True)
+            # Not mapped into memory: what was read of a long file would stay there.
+            return parquet.ParquetFile(str(path), memory_map=False, pre_buffer=False)
     except pa.ArrowException as error:
         raise _not_whole(path, error) from error
 
@@ -133,10 +167,10 @@ def _not_whole(path: Path, error: Exception) -> DataError:
     return DataError(str(path), f"must be a whole Parquet file, got: {reason}", "get it again")
 
 
-def _ids(column: pa.ChunkedArray, name: str, place: str) -> pa.ChunkedArray:
+def _ids(column: pa.ChunkedArray, name: str, place: str, first: int) -> pa.ChunkedArray:
     """Return whole numbers as int64 and text in Arrow's dictionaries."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    _refuse_at(column.is_null(), column, f"{name} must hold an id", place)
+    _refuse_at(column.is_null(), column, f"{name} must hold an id", place, first)
     if pa.types.is_integer(kind) and kind != pa.uint64():
         return column.cast(pa.int64())
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.uint64()):
@@ -144,11 +178,11 @@ def _ids(column: pa.ChunkedArray, name: str, place: str) -> pa.ChunkedArray:
             place, f"ids in {name} must be whole numbers or text, got {kind}", "convert the column"
         )
     text = column.cast(pa.string())
-    _refuse_at(pc.equal(text, ""), column, f"{name} must hold an id", place)
+    _refuse_at(pc.equal(text, ""), column, f"{name} must hold an id", place, first)
     return encoded(text)
 
 
-def _numbers(column: pa.ChunkedArray, name: str, place: str) -> np.ndarray:
+def _numbers(column: pa.ChunkedArray, name: str, place: str, first: int) -> np.ndarray:
     """Return numbers as int64 or float64; dates in microseconds."""
     kind = column.type
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
@@ -160,17 +194,19 @@ def _numbers(column: pa.ChunkedArray, name: str, place: str) -> np.ndarray:
     elif not pa.types.is_integer(kind):
         column = column.cast(pa.float64())
         _refuse_at(
-            pc.invert(pc.is_finite(column)), column, f"{name} must be a finite number", place
+            pc.invert(pc.is_finite(column)), column, f"{name} must be a finite number", place, first
         )
-    _refuse_at(column.is_null(), column, f"{name} must be a finite number", place)
+    _refuse_at(column.is_null(), column, f"{name} must be a finite number", place, first)
     return np.asarray(column.cast(pa.int64()).to_numpy() if pa.types.is_integer(column.type)
                       else column.to_numpy())  # fmt: skip
 
 
-def _refuse_at(wrong: pa.ChunkedArray, column: pa.ChunkedArray, rule: str, place: str) -> None:
+def _refuse_at(
+    wrong: pa.ChunkedArray, column: pa.ChunkedArray, rule: str, place: str, first: int
+) -> None:
     """Raise at the first row that is wrong."""
     row = pc.index(wrong, True).as_py()
     if row >= 0:
         value = column[row].as_py()
         got = "nothing" if value is None else shown(str(value))
-        raise DataError(f"{place}: row {row + 1}", f"{rule}, got {got}", "mend the row")
+        raise DataError(f"{place}: row {first + row + 1}", f"{rule}, got {got}", "mend the row")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dvr_ray.data.ids import shown
-from dvr_ray.data.reading.delimited import fields
 from dvr_ray.data.reading.files import lines
+from dvr_ray.data.reading.layout import fields
 from dvr_ray.errors import DataError
 
 __all__ = ["attribute_columns", "plain", "read_table"]

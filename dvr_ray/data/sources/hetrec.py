@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dvr_ray.data.reading.delimited import Layout, read_rows
+from dvr_ray.data.reading.delimited import read_rows
 from dvr_ray.data.reading.files import existing
+from dvr_ray.data.reading.layout import Layout
+from dvr_ray.data.reading.pieces import LogFile, TextFile
 from dvr_ray.data.rows import Reading
 from dvr_ray.data.sources.source import SOURCES, LogSource
 
@@ -42,3 +44,7 @@ class HetRec(LogSource):
         """Read the plays; ``data.min_rating`` is a threshold on them."""
         train, *test = (read_rows(path, LAYOUT) for path in self.found)
         return Reading(train, test[0] if test else None, test_file=str(self.found[-1]))
+
+    def log_files(self) -> list[LogFile]:
+        """Return training file and test file."""
+        return [TextFile(path, LAYOUT) for path in self.found]

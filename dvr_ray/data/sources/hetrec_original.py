@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dvr_ray.data.attributes import item_table
-from dvr_ray.data.reading.delimited import Layout, header, read_rows
+from dvr_ray.data.reading.delimited import read_rows
 from dvr_ray.data.reading.files import bare_name, existing
+from dvr_ray.data.reading.layout import Layout, header
 from dvr_ray.data.reading.tables import read_table
 from dvr_ray.data.rows import Reading
 from dvr_ray.data.sources.source import SOURCES, LogSource

@@ -20,8 +20,10 @@ import pandas as pd
 from dvr_ray.data.attributes import item_table, user_table
 from dvr_ray.data.ids import shown
 from dvr_ray.data.reading.columns import choose
-from dvr_ray.data.reading.delimited import Layout, fields, header, read_rows
+from dvr_ray.data.reading.delimited import read_rows
 from dvr_ray.data.reading.files import bare_name, existing, lines
+from dvr_ray.data.reading.layout import Layout, fields, header
+from dvr_ray.data.reading.pieces import LogFile, TextFile
 from dvr_ray.data.reading.tables import read_table
 from dvr_ray.data.rows import Reading, Rows
 from dvr_ray.data.sources.source import SOURCES, LogSource
@@ -76,20 +78,25 @@ class MovieLens(LogSource):
             dropped=notes,
         )
 
+    def log_files(self) -> list[LogFile]:
+        """Return the file of ratings."""
+        return [TextFile(self.found[0], self._layout(self.found[0]))]
+
     def _rows(self, path: Path) -> Rows:
+        return read_rows(path, self._layout(path))
+
+    def _layout(self, path: Path) -> Layout:
         if bare_name(path) == "ratings.csv":
             line, names = header(path, ",", quoted=True)
             found = choose(names, self.config.columns, True, str(path))
-            layout = Layout(names, found.user, found.item, found.rating, found.time,
-                            header=line, quoted=True, integers=True)  # fmt: skip
-            return read_rows(path, layout)
+            return Layout(names, found.user, found.item, found.rating, found.time,
+                          header=line, quoted=True, integers=True)  # fmt: skip
         separator = "\t" if bare_name(path) == "u.data" else "::"
         _, first = _first_line(path, separator)
         names = list(NAMES[: len(first)])
         time = "time" if len(names) == 4 else None
-        layout = Layout(names, "user", "item", "rating", time, separator=separator, header=0,
-                        integers=True)  # fmt: skip
-        return read_rows(path, layout)
+        return Layout(names, "user", "item", "rating", time, separator=separator, header=0,
+                      integers=True)  # fmt: skip
 
 
 def _first_line(path: Path, separator: str) -> tuple[int, list[str]]:

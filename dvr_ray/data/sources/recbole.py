@@ -18,8 +18,10 @@ import pandas as pd
 from dvr_ray.data import attributes
 from dvr_ray.data.ids import shown
 from dvr_ray.data.reading.columns import choose, id_column
-from dvr_ray.data.reading.delimited import Layout, header, read_rows
+from dvr_ray.data.reading.delimited import read_rows
 from dvr_ray.data.reading.files import bare_name
+from dvr_ray.data.reading.layout import Layout, header
+from dvr_ray.data.reading.pieces import LogFile, TextFile
 from dvr_ray.data.reading.tables import attribute_columns, read_table
 from dvr_ray.data.rows import Reading, Rows
 from dvr_ray.data.sources.source import SOURCES, LogSource
@@ -89,15 +91,20 @@ class RecBole(LogSource):
                 found[end] = paths[0]
         return found
 
+    def log_files(self) -> list[LogFile]:
+        """Return the files of rows, parts in order."""
+        found = [path for end, path in self._by_end().items() if end.endswith(".inter")]
+        return [TextFile(path, self._layout(path), ":float") for path in found]
+
     def _rows(self, path: Path) -> Rows:
+        return read_rows(path, self._layout(path))
+
+    def _layout(self, path: Path) -> Layout:
         line, names, _ = _typed(path)
         rated = self.config.min_rating is not None
         chosen = choose(names, self.config.columns, rated, str(path))
-        return read_rows(
-            path,
-            Layout(names, chosen.user, chosen.item, chosen.rating, chosen.time,
-                   separator="\t", header=line),
-        )  # fmt: skip
+        return Layout(names, chosen.user, chosen.item, chosen.rating, chosen.time,
+                      separator="\t", header=line)  # fmt: skip
 
     def _table(self, path: Path, role: str) -> tuple[pd.DataFrame, dict[str, int]]:
         line, names, types = _typed(path)

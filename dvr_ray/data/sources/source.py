@@ -12,6 +12,7 @@ from dvr_ray.config.schema import DataConfig
 from dvr_ray.data.assemble import assemble
 from dvr_ray.data.interactions import Dataset
 from dvr_ray.data.reading.files import broken, existing
+from dvr_ray.data.reading.pieces import LogFile
 from dvr_ray.data.rows import Reading
 from dvr_ray.errors import DataError
 from dvr_ray.registry import Registry
@@ -207,6 +208,13 @@ class LogSource(FileSource):
         DataError
             At the first line that breaks the format; the place is ``file:line``.
         """
+
+    def log_files(self) -> list[LogFile] | None:
+        """Return the files that hold a row per interaction, held-out ones too, to read in pieces.
+
+        None where the format has no such files; then the log can only be read as a whole.
+        """
+        return None
 
     def make(self) -> Dataset:
         """Assemble what was read."""

@@ -17,10 +17,12 @@ from pathlib import Path
 import pandas as pd
 
 from dvr_ray.data.frame import attribute_table
-from dvr_ray.data.reading.columns import choose
-from dvr_ray.data.reading.delimited import Layout, fields, header, read_rows
+from dvr_ray.data.reading.columns import Chosen, choose
+from dvr_ray.data.reading.delimited import read_rows
 from dvr_ray.data.reading.files import bare_name, lines
+from dvr_ray.data.reading.layout import Layout, fields, header
 from dvr_ray.data.reading.parquet import frame_of, names_of, rows_of, table_of
+from dvr_ray.data.reading.pieces import LogFile, ParquetFile, TextFile
 from dvr_ray.data.reading.tables import read_table
 from dvr_ray.data.rows import Reading, Rows
 from dvr_ray.data.sources.source import SOURCES, LogSource
@@ -84,19 +86,36 @@ class Table(LogSource):
         return Reading(Rows.joined(parts["train"]), test, tables["users"], tables["items"],
                        dropped=notes, test_file=test_file)  # fmt: skip
 
+    def log_files(self) -> list[LogFile]:
+        """Return all tables but those of users and items."""
+        logs = [
+            path for path in self.found if self.folder.is_file() or _stem(path) not in PARTS[3:]
+        ]
+        return [
+            ParquetFile(path, self._chosen(path))
+            if _ending(path) in PARQUET
+            else TextFile(path, self._layout(path))
+            for path in logs
+        ]
+
     def _rows(self, path: Path) -> Rows:
-        rated, columns = self.config.min_rating is not None, self.config.columns
         if _ending(path) in PARQUET:
-            chosen = choose(names_of(path), columns, rated, str(path))
+            chosen = self._chosen(path)
             wanted = [chosen.user, chosen.item, chosen.rating, chosen.time]
             table = table_of(path, [name for name in wanted if name is not None])
             return rows_of(table, chosen, str(path))
+        return read_rows(path, self._layout(path))
+
+    def _chosen(self, path: Path, names: Sequence[str] | None = None) -> Chosen:
+        found = names_of(path) if names is None else names
+        return choose(found, self.config.columns, self.config.min_rating is not None, str(path))
+
+    def _layout(self, path: Path) -> Layout:
         separator = SEPARATORS[_ending(path)]
         line, names = self._header(path, separator)
-        chosen = choose(names, columns, rated, str(path))
-        layout = Layout(names, chosen.user, chosen.item, chosen.rating, chosen.time,
-                        separator=separator, header=line, quoted=True)  # fmt: skip
-        return read_rows(path, layout)
+        chosen = self._chosen(path, names)
+        return Layout(names, chosen.user, chosen.item, chosen.rating, chosen.time,
+                      separator=separator, header=line, quoted=True)  # fmt: skip
 
     def _header(self, path: Path, separator: str) -> tuple[int, list[str]]:
         """Line of the header and names; line 0 and numbers where columns are given by number."""
