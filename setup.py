@@ -83,7 +83,6 @@ setup(
             "mypy>=1.13,<3",
             "scikit-learn>=1.5,<2",
             "matplotlib>=3.9,<4",
-            "jsonschema>=4.20,<5",
         ],
     },
     entry_points={"console_scripts": ["dvr-ray=dvr_ray.cli.main:main"]},
