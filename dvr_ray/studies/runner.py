@@ -256,7 +256,8 @@ class _Runner:
         if not unseen:
             return
         self._say(f"everything is trained; measuring test of {len(unseen)} runs")
-        when = datetime.now(UTC).isoformat(timespec="seconds")
+        # Two looks within a second are two looks.
+        when = datetime.now(UTC).isoformat(timespec="microseconds")
         path = self._folder / f"look-{when.replace(':', '')}.json"
         write_json(path, {"time": when, "runs": unseen})
 
