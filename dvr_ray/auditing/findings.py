@@ -20,6 +20,10 @@ from dvr_ray.reports.results import load_run
 __all__ = ["Findings", "digest", "find"]
 
 LISTED = 20
+HELD_OUT = (
+    "Planted rows lay in the training part alone: noise that held-out rows share, such as an "
+    "attack on the whole log, isn't found, since it pays there."
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Findings:
     @property
     def advice(self) -> list[str]:
         """The verdict in plain words, a sentence each."""
-        return [_overall(self), *map(_about, self.judgements), *_against(self)]
+        caveat = [HELD_OUT] if self.verdict == TRUSTED else []
+        return [_overall(self), *map(_about, self.judgements), *_against(self), *caveat]
 
 
 def find(folder: Path, setting: Setting, strength: Strength, log: Dataset) -> Findings:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dvr_ray.config.base import Strict
 
@@ -86,7 +87,25 @@ class SplitConfig(Strict):
     last: int = Field(
         1, ge=1, le=1000, description="time: rows per user and held-out part, the latest for test."
     )
+    before: float | str | None = Field(
+        None,
+        description="random: hold out rows that are older alone, of a log that isn't trusted since "
+        "then. A number in the unit of its times, or an ISO date (UTC).",
+    )
     reward: float = Field(0.1, gt=0, lt=0.5, description="Part that pays the reward.")
     selection: float = Field(0.1, gt=0, lt=0.5, description="Part that picks epochs and trials.")
     test: float = Field(0.1, gt=0, lt=0.5, description="Sealed part; unused with a test file.")
     seed: int = Field(0, ge=0, description="Seed of the split; apart from run.seed.")
+
+    @model_validator(mode="after")
+    def _dated(self) -> SplitConfig:
+        if self.before is not None and self.by == "time":
+            raise ValueError("before needs by: random, got by: time")
+        if isinstance(self.before, str):
+            try:
+                datetime.fromisoformat(self.before)
+            except ValueError as error:
+                raise ValueError(
+                    f"before must be a number or an ISO date, got {self.before!r}"
+                ) from error
+        return self

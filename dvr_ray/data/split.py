@@ -8,6 +8,9 @@ that parts seldom compete for a small user's rows. At least one row stays in tra
 part yields. Which rows go where is uniform. Where test rows came with the data, the split draws
 only the other three parts.
 
+With ``before``, m counts the user's rows that are older, and the others all train: a log that was
+attacked is measured by what is older than the attack.
+
 With ``by: time``, a user's last rows are held out: the latest ``last`` for test, those before for
 selection, those before for reward. Equal times are in the order of the file. A user's first row
 always stays in training, so that short lists give to test first, then to selection.
@@ -20,6 +23,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -120,7 +124,7 @@ def _parts(dataset: Dataset, config: SplitConfig) -> tuple[list[Interactions], n
         parts = [_take(log, number == part) for part in range(3 if dataset.test is not None else 4)]
     else:
         shares = _shares(dataset, config)
-        number = _assign(log, shares, config.seed)
+        number = _assign(log, shares, config.seed, _eligible(dataset, config.before))
         parts = [_take(log, number == part) for part in range(len(shares) + 1)]
     if dataset.test is not None:
         parts.append(dataset.test)
@@ -129,9 +133,16 @@ def _parts(dataset: Dataset, config: SplitConfig) -> tuple[list[Interactions], n
             raise DataError(
                 dataset.name,
                 f"the {name} part must hold rows, got none of {len(log)}",
-                f"use more data or raise split.{'last' if config.by == 'time' else name}",
+                f"use more data or raise split.{_lever(config, name)}",
             )
     return parts, None if times is None else times[number == 0]
+
+
+def _lever(config: SplitConfig, part: str) -> str:
+    """Field that gives a held-out part more rows."""
+    if config.by == "time":
+        return "last"
+    return part if config.before is None else "before"
 
 
 def _latest(dataset: Dataset, last: int) -> np.ndarray:
@@ -154,14 +165,43 @@ def _latest(dataset: Dataset, last: int) -> np.ndarray:
     return part
 
 
-def _assign(log: Interactions, shares: Sequence[float], seed: int) -> np.ndarray:
+def _eligible(dataset: Dataset, before: float | str | None) -> np.ndarray:
+    """Whether each row may be held out, shape (n,)."""
+    if before is None:
+        return np.ones(len(dataset.interactions), dtype=bool)
+    if dataset.times is None:
+        raise DataError(
+            "split.before",
+            f"needs times, got a log without any: {dataset.name}",
+            "leave it out, or name the column in data.columns.time",
+        )
+    if isinstance(before, str):
+        date = datetime.fromisoformat(before)
+        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        before = seconds * _per_second(dataset.times)
+    eligible: np.ndarray = dataset.times < before
+    return eligible
+
+
+def _per_second(times: np.ndarray) -> int:
+    """Units of a log's times a second: 1, a thousand, a million or a billion, by their size."""
+    # The year 5138 in seconds; so each unit is told from the next for times since 1973.
+    largest, factor = float(np.abs(times).max(initial=0)), 1
+    while largest >= 1e11 * factor and factor < 10**9:
+        factor *= 1000
+    return factor
+
+
+def _assign(
+    log: Interactions, shares: Sequence[float], seed: int, eligible: np.ndarray
+) -> np.ndarray:
     """Part of every row: 0 for train, then the held-out parts in order; shape (n,)."""
     rng = numpy_generator(seed, "split")
-    counts = log.user_counts[:, None]
+    counts = np.bincount(log.users[eligible], minlength=log.num_users)[:, None]
     # ends[u, k]: how many of u's rows, in random order, come before the end of part k.
     ends = np.floor(counts * np.cumsum(shares) + rng.random((len(counts), 1)))
-    ends = np.minimum(ends, np.maximum(counts - 1, 0))
-    order = np.lexsort((rng.random(len(log)), log.users))
+    ends = np.minimum(ends, np.maximum(log.user_counts[:, None] - 1, 0))
+    order = np.lexsort((rng.random(len(log)), ~eligible, log.users))
     rank = np.empty(len(log), dtype=np.int64)
     rank[order] = np.arange(len(log)) - log.user_offsets[log.users[order]]
     passed = (rank[:, None] >= ends[log.users]).sum(axis=1)
@@ -174,7 +214,7 @@ def _take(log: Interactions, rows: np.ndarray) -> Interactions:
 
 def _fingerprint(dataset: Dataset, config: SplitConfig, noise: NoiseConfig, noise_seed: int) -> str:
     """Hash of the data set and of the options that shaped the parts."""
-    options = [str(VERSION), dataset.fingerprint, config.model_dump_json()]
+    options = [str(VERSION), dataset.fingerprint, config.model_dump_json(exclude_none=True)]
     # Seed and amounts of noise that isn't planted change nothing.
     if noise.kind != "none":
         # A number of users that isn't said leaves no trace.

@@ -37,6 +37,7 @@ def _listed(folder: Path, name: str) -> pd.DataFrame:
 def test_planted_noise_is_found_in_a_log_of_tastes(audited: Path) -> None:
     found = _numbers(audited)
     assert found["verdict"] == "trusted" and found["advice"][0].startswith("Trusted")
+    assert "noise that held-out rows share" in found["advice"][-1]
     for kind in KINDS:
         judged = found["kinds"][kind]
         value = judged["auc"]["value"]
@@ -53,6 +54,7 @@ def test_a_log_of_noise_is_not_trusted_and_no_harm_is_done(tmp_path: Path) -> No
     found = _numbers(out)
     assert found["verdict"] == "not trusted"
     assert "don't act on these values" in found["advice"][0]
+    assert not any("held-out rows share" in line for line in found["advice"])
     uniform = found["kinds"]["uniform"]["auc"]["value"]
     assert uniform["low"] < 0.5 < uniform["high"]
     page = (out / "audit.html").read_text(encoding="utf-8")
