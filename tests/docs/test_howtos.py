@@ -77,7 +77,9 @@ def test_how_to_works_as_written(
     (tmp_path / "search_spaces").symlink_to(repository / "search_spaces")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVR_RAY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HOME", str(tmp_path))  # tokens are made there
+    if page.stem not in NEED_RAY:
+        # Tokens are made there; but Ray reads one token a process.
+        monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(repository))  # Ray's workers import this checkout
     reader = _Reader(tmp_path, monkeypatch)
     for block in blocks(page):
