@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +223,19 @@ def test_penalties_are_chosen_on_as_many_columns_as_are_worth_it(
     monkeypatch.setattr(dvr, "COLUMNS", 2)
     few = _train(config, small_data, tmp_path / "few")[0].rows[-1]["monitors"]
     assert few["held_out_correlation"] == pytest.approx(few["held_out_without_units"], abs=0.05)
+    monkeypatch.undo()
+    monkeypatch.setattr(dvr, "ROWS", 200)
+    seen: list[int] = []
+    held_out = dvr.held_out
+
+    def counted(pulls: Iterator[Any], columns: int) -> Any:
+        blocks = list(pulls)
+        seen.append(sum(len(block.design) for block in blocks))
+        return held_out(iter(blocks), columns)
+
+    monkeypatch.setattr(dvr, "held_out", counted)
+    _train(config, small_data, tmp_path / "rows")
+    assert len(small_data.train) > 200 and set(seen) == {200}
     fixed = small_run(adapter__masks=4, valuator__ridge=0.5)
     assert "ridge" not in _train(fixed, small_data, tmp_path / "fixed")[0].rows[-1]["monitors"]
 
