@@ -29,8 +29,8 @@ from dvr_ray.collective import OneProcess  # noqa: E402
 from dvr_ray.config.load import load_run  # noqa: E402
 from dvr_ray.data.interactions import SealedTest, TrialData  # noqa: E402
 from dvr_ray.training.evaluation import Evaluator  # noqa: E402
+from dvr_ray.training.opened import load_backbone  # noqa: E402
 from dvr_ray.training.prepare import prepare  # noqa: E402
-from dvr_ray.training.run import load_backbone  # noqa: E402
 
 SPACES = REPOSITORY / "search_spaces"
 METHODS = ("bpr", "wbpr", "aobpr", "bpr-5", "pris", "dns", "tce-bpr", "rce-bpr", "til-ui", "til-mi",
@@ -88,7 +88,7 @@ def _per_user(folder: Path, data: TrialData, test: SealedTest) -> np.ndarray:
     evaluator = Evaluator(
         [data.train, data.reward, data.selection], {"test": test.interactions}, OneProcess()
     )
-    found = evaluator.per_user(load_backbone(config, data, folder), {"test": [METRIC]})
+    found = evaluator.per_user(load_backbone(config, data.train, folder), {"test": [METRIC]})
     values: np.ndarray = found["test"][METRIC].numpy()
     return values
 

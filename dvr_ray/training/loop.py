@@ -246,12 +246,13 @@ class Trainer:
         self._replicas.open(number)
         self.weighting.parts.adapter.hold(self._meter.begin(self._replicas.main.backbone, number))
         last = self._progress.epoch + group.epochs
+        picked = self._replicas.apart and self.config.training.keep == "best"
         for epoch in range(self._progress.epoch, last):
             batches = self._planner.order(epoch) if group.whole else group.batches
             counter = epoch if group.whole else number
             walked = self._planner.walk(batches, counter)
             self._replicas.explore(walked, counter, self._record)
-            if self._replicas.apart and epoch + 1 < last:
+            if picked and epoch + 1 < last:
                 self._replicas.hand_over()
                 self._look(epoch + 1)
         self._replicas.hand_over()

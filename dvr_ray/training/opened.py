@@ -24,7 +24,7 @@ from dvr_ray.collective import OneProcess
 from dvr_ray.config.load import config_hash, load_run
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.catalogue import ITEMS, USERS, KnownCatalogue
-from dvr_ray.data.interactions import Interactions
+from dvr_ray.data.interactions import Interactions, SealedTest, TrialData
 from dvr_ray.data.reading.parquet import table_of
 from dvr_ray.errors import CheckpointError
 from dvr_ray.negatives import NEGATIVES, NegativeSampler
@@ -35,7 +35,7 @@ from dvr_ray.training.stored import MODEL, VALUATOR, VALUES, finished
 from dvr_ray.valuation import SelectionPolicy
 from dvr_ray.weightings.valuing import ValuingNet
 
-__all__ = ["OpenedRun", "open_run"]
+__all__ = ["OpenedRun", "load_backbone", "open_run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +69,21 @@ class OpenedRun:
         return digest.hexdigest()[:16]
 
     @cached_property
+    def log(self) -> tuple[TrialData, SealedTest]:
+        """Its log, loaded and split again by its config; `parts_of` checks that it is the same.
+
+        Raises
+        ------
+        DataError
+            If it can't be read.
+        """
+        from dvr_ray.data.cache import load_dataset
+        from dvr_ray.data.split import split
+
+        wanted = self.config.data
+        return split(load_dataset(wanted), self.config.split, wanted.noise, wanted.seed)
+
+    @cached_property
     def train(self) -> Interactions:
         """The training rows, with planted ones where there are any.
 
@@ -78,17 +93,12 @@ class OpenedRun:
             If ``values.parquet``, or without it the run's data, can't be read.
         """
         if not (self.folder / VALUES).exists():
-            from dvr_ray.data.cache import load_dataset
-            from dvr_ray.data.split import split
-
-            wanted = self.config.data
-            data, _ = split(load_dataset(wanted), self.config.split, wanted.noise, wanted.seed)
-            return data.train
+            return self.log[0].train
         known = self.catalogue
         table = table_of(self.folder / VALUES, ["user", "item"])
         users, items = known.users.numbers(table["user"]), known.items.numbers(table["item"])
         if min(users.min(initial=0), items.min(initial=0)) < 0:
-            raise self._damaged(VALUES, "rows of users and items that the run doesn't know")
+            raise _damaged(self.folder, VALUES, "rows of users and items that the run doesn't know")
         return Interactions(
             users.astype(np.int64), items.astype(np.int64), len(known.users), len(known.items)
         )
@@ -102,15 +112,7 @@ class OpenedRun:
         CheckpointError
             If its weights can't be read, or don't fit.
         """
-        wanted = BACKBONES.get(self.config.backbone.name)
-        params = component_params(BACKBONES, self.config.backbone, "run: backbone")
-        made = wanted.build(params, self.train, generator(self.config.seed, "weights", 0))
-        made = made.to(getattr(torch, self.config.training.dtype))
-        try:
-            made.load_state_dict(self._tensors(MODEL))
-        except RuntimeError as error:
-            raise self._damaged(MODEL, str(error)) from error
-        return made.requires_grad_(False)
+        return load_backbone(self.config, self.train, self.folder)
 
     @cached_property
     def negatives(self) -> NegativeSampler:
@@ -136,31 +138,61 @@ class OpenedRun:
                 "valuator, or the run is of an older version",
                 "train with method.name=dvr",
             )
-        stored = self._tensors(VALUATOR)
+        stored = _tensors(self.folder, VALUATOR)
         means = under("means", stored)
         try:
             net = ValuingNet(self.config, _columns(means), OneProcess(), torch.device("cpu"))
             _fit(means, dict(net.named_parameters()))
         except (RuntimeError, LookupError, ValueError) as error:
-            raise self._damaged(VALUATOR, str(error)) from error
+            raise _damaged(self.folder, VALUATOR, str(error)) from error
         net.load_means(means)
         policy = SelectionPolicy(self.config.policy)
         policy.load({name: float(value) for name, value in under("policy", stored).items()})
         return net, policy
 
-    def _tensors(self, name: str) -> dict[str, Tensor]:
-        try:
-            found: dict[str, Tensor] = load_file(self.folder / name)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise self._damaged(name, str(error)) from error
-        return found
 
-    def _damaged(self, name: str, reason: str) -> CheckpointError:
-        return CheckpointError(
-            str(self.folder / name),
-            f"can't be read ({' '.join(reason.split())[:200]})",
-            f"delete {self.folder} and train this run again",
-        )
+def load_backbone(config: RunConfig, train: Interactions, folder: Path) -> Backbone:
+    """Rebuild the best backbone of a finished run, on the CPU and without gradient.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Of the run.
+    train : Interactions
+        Its training rows.
+    folder : Path
+        Its folder.
+
+    Raises
+    ------
+    CheckpointError
+        If its weights can't be read, or don't fit.
+    """
+    params = component_params(BACKBONES, config.backbone, "run: backbone")
+    wanted = BACKBONES.get(config.backbone.name)
+    made = wanted.build(params, train, generator(config.seed, "weights", 0))
+    made = made.to(getattr(torch, config.training.dtype))
+    try:
+        made.load_state_dict(_tensors(folder, MODEL))
+    except RuntimeError as error:
+        raise _damaged(folder, MODEL, str(error)) from error
+    return made.requires_grad_(False)
+
+
+def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
+    try:
+        found: dict[str, Tensor] = load_file(folder / name)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise _damaged(folder, name, str(error)) from error
+    return found
+
+
+def _damaged(folder: Path, name: str, reason: str) -> CheckpointError:
+    return CheckpointError(
+        str(folder / name),
+        f"can't be read ({' '.join(reason.split())[:200]})",
+        f"delete {folder} and train this run again",
+    )
 
 
 def open_run(folder: Path) -> OpenedRun:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dvr_ray.data.cache import load_dataset
 from dvr_ray.data.interactions import SealedTest, TrialData
-from dvr_ray.data.split import split
 from dvr_ray.errors import DataError
 from dvr_ray.training.opened import OpenedRun
 
@@ -14,7 +12,7 @@ __all__ = ["parts_of"]
 
 
 def parts_of(run: OpenedRun) -> tuple[TrialData, SealedTest]:
-    """Load and split the log that a run was trained on, without features.
+    """Return the parts of the log that a run was trained on, without features.
 
     Parameters
     ----------
@@ -31,9 +29,7 @@ def parts_of(run: OpenedRun) -> tuple[TrialData, SealedTest]:
     DataError
         If the log can't be read, or has another catalogue or other training rows than the run.
     """
-    wanted = run.config.data
-    data, test = split(load_dataset(wanted), run.config.split, wanted.noise, wanted.seed)
-    known = run.catalogue
+    (data, test), known = run.log, run.catalogue
     for kind, ours, theirs in (
         ("users", known.users.ids, data.user_ids),
         ("items", known.items.ids, data.item_ids),

@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective, OneProcess
@@ -25,15 +23,15 @@ from dvr_ray.config.load import dump
 from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.catalogue import KnownCatalogue
 from dvr_ray.data.interactions import Interactions, SealedTest, TrialData
-from dvr_ray.errors import CheckpointError
 from dvr_ray.files import clear_leftovers, placed
 from dvr_ray.metrics import Catalogue
 from dvr_ray.tracking import Tracking
-from dvr_ray.training.build import build, build_reranker
+from dvr_ray.training.build import build_reranker
 from dvr_ray.training.checkpoint import Progress, write_json, write_tensors
 from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.final_metrics import chance_of_gaps, final_metrics
 from dvr_ray.training.loop import Trainer
+from dvr_ray.training.opened import load_backbone
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.stored import (
     FAILURE,
@@ -201,21 +199,6 @@ def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Colle
         return trainer.fit(checkpoints, reporter, lambda row: teller.report(row, None))
 
 
-def load_backbone(config: RunConfig, data: TrialData, folder: Path) -> Backbone:
-    """Rebuild the best backbone of a finished run, on the CPU."""
-    learner = build(config, data, OneProcess(), torch.device("cpu")).learner(0)
-    path = folder / MODEL
-    try:
-        learner.backbone.load_state_dict(load_file(path))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(
-            str(path),
-            f"can't be read ({' '.join(str(error).split())[:200]})",
-            f"delete {folder} to train this run again",
-        ) from error
-    return learner.backbone
-
-
 def test_metrics(
     config: RunConfig, data: TrialData, test: SealedTest, folder: Path, metrics: tuple[str, ...]
 ) -> dict[str, float]:
@@ -239,7 +222,7 @@ def test_metrics(
         `dvr_ray.training.final_metrics` says; and ``pushed@20``, the mean number of pushed items in
         a top-20 list, where an attack was planted.
     """
-    backbone = load_backbone(config, data, folder)
+    backbone = load_backbone(config, data.train, folder)
     known = [data.train, data.reward, data.selection]
     evaluator = _evaluator(config, data, known, {"test": test.interactions})
     measured = final_metrics(evaluator, backbone, "test", metrics)

@@ -85,11 +85,7 @@ class ModelSelection:
             progress.best_metrics, self._fresh = selection, True
             weights = adopted.backbone.state_dict()
             self.best = {name: tensor.detach().clone() for name, tensor in weights.items()}
-        if (
-            not self._told
-            or self._keep == "last"
-            or score > self._oriented(self._told["selection"])
-        ):
+        if not self._told or score > self._oriented(self._told["selection"]):
             self._told = told | {"selection": selection}
         return kept
 

@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import CheckpointError, RunError
-from dvr_ray.training.run import RunRequest, load_backbone, run
+from dvr_ray.training.opened import load_backbone
+from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.stored import finished, read_rows
 from dvr_ray.weightings import dvr
 
@@ -192,7 +193,7 @@ def test_a_closed_form_backbone_is_measured_after_one_epoch(
     for name, measure in (("ndcg@20", ndcg), ("recall@20", recall)):
         expected = mean_over_users(measure, ranked, relevant, 20)
         assert result["selection"][name] == pytest.approx(expected, abs=1e-9)
-    best = load_backbone(config, small_data, tmp_path)
+    best = load_backbone(config, small_data.train, tmp_path)
     assert torch.equal(best.item_scores(torch.arange(train.num_users)).topk(20).indices, lists)
     assert _train(config, small_data, tmp_path)[1] == result
 

@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from dvr_ray.collective import OneProcess
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.errors import CheckpointError
+from dvr_ray.training.build import build
 from dvr_ray.training.opened import OpenedRun, open_run
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, load_backbone, run
+from dvr_ray.training.run import RunRequest, run
 
 Make = Callable[..., RunConfig]
 KINDS: dict[str, dict[str, Any]] = {
@@ -39,7 +42,9 @@ def test_values_come_again_from_the_folder_alone(
     opened = open_run(tmp_path)
     assert np.array_equal(opened.train.keys, data.train.keys)
     assert np.array_equal(opened.catalogue.items.ids, data.item_ids)
-    best, again = load_backbone(config, data, tmp_path).frozen(), opened.backbone.frozen()
+    trained = build(config, data, OneProcess(), torch.device("cpu")).learner(0).backbone
+    trained.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    best, again = trained.frozen(), opened.backbone.frozen()
     assert torch.equal(best.users, again.users) and torch.equal(best.items, again.items)
     table = pd.read_parquet(tmp_path / "values.parquet")
     values, odds = _valued(opened, table)
