@@ -145,7 +145,7 @@ def _token() -> Iterator[Finding]:
             f"chmod 600 {path}",
             needed=True,
         )
-    if "RAY_AUTH_TOKEN_PATH" in os.environ and not path.is_file():
+    if os.environ.get("RAY_AUTH_TOKEN_PATH") and not path.is_file():
         yield Finding(
             f"RAY_AUTH_TOKEN_PATH names no file: {path}",
             "Ray can't start or be reached without its token",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from dvr_ray.cli.options import AsJson, More, Overrides
+from dvr_ray.cli.options import AsJson, More, Overrides, Resume
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import RunError
 
@@ -44,9 +44,7 @@ def submit(
         Optional[str],  # noqa: UP045
         typer.Option("--name", help="Name of the job; by default the space's, with the time."),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with what the folder holds.")
-    ] = False,
+    resume: Resume = False,
     detach: Annotated[bool, typer.Option("--detach", help="Don't follow the log.")] = False,
     as_json: AsJson = False,
 ) -> None:

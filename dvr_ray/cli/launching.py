@@ -5,13 +5,17 @@ from __future__ import annotations
 import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from dvr_ray.cli.jobs import HERE
 from dvr_ray.cli.options import AsJson, More, Overrides
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dvr_ray.launching.filling import Launch
 
 __all__ = ["launch"]
 
@@ -26,7 +30,6 @@ class Target(StrEnum):
     slurm = "slurm"
 
 
-FORWARD = "http://127.0.0.1:8265"
 BY_RAY_UP = ("aws", "gcp", "onprem")
 
 
@@ -122,7 +125,7 @@ def _write(file: Path, text: str, force: bool) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _show(asked: Any, gaps: dict[str, list[int]], screen: Screen) -> None:
+def _show(asked: Launch, gaps: dict[str, list[int]], screen: Screen) -> None:
     machine = asked.machine
     kind = f"{machine.machine}, " if machine.machine else ""
     cpus = "" if asked.target == "onprem" else f"{machine.cpus} CPUs, "
@@ -141,7 +144,7 @@ def _show(asked: Any, gaps: dict[str, list[int]], screen: Screen) -> None:
         screen.result(line)
 
 
-def _next(asked: Any) -> list[str]:
+def _next(asked: Launch) -> list[str]:
     """What to do now, then, and at last."""
     file, name = shlex.quote(str(asked.file)), asked.name
     submit = shlex.join(
@@ -151,7 +154,7 @@ def _next(asked: Any) -> list[str]:
             str(asked.place),
             *asked.overrides,
             *("--out", asked.out),
-            *("--address", FORWARD),
+            *("--address", HERE),
         ]
     )
     if asked.target == "slurm":

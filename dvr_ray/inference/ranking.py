@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -113,8 +114,10 @@ class RankedParts:
         order = np.argsort(values)
         ordered = values[order]
         ends = np.searchsorted(ordered, splitters, side="left")
+        # Mapped: a bisection touches few pages of what is as long as the log.
+        sorted_values = partial(self.work.load, "sorted values", mapped=True)
         found = [
-            starts[k] + np.searchsorted(self.work.load("sorted values", k), part, side="left")
+            starts[k] + np.searchsorted(sorted_values(number=k), part, side="left")
             for k, part in enumerate(np.split(ordered, ends))
         ]
         ranks = np.empty(len(values), dtype=np.int64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,9 @@ class FilesLog:
     known: KnownCatalogue
     skip_unknown: bool
 
-    @property
+    @cached_property
     def source(self) -> FileSource:
-        """What reads it.
+        """What reads it; it hashes its files once.
 
         Raises
         ------

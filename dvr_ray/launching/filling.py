@@ -194,7 +194,6 @@ def _words(launch: Launch) -> dict[str, object]:
     promise = "" if launch.target == "onprem" else f'DVR_RAY_GROWS_TO="{grows}" '
     return {
         "command": _command(launch),
-        "cluster_spec": "",
         "entrypoint": _entrypoint(launch),
         "file": shlex.quote(str(launch.file)),
         "gpus": launch.gpus,

@@ -191,9 +191,7 @@ class Jobs:
 
         with self._asking(identity):
             asyncio.run(tail())
-        job = self.job(identity)
-        if job.status not in ENDED:
-            job = self._settled(identity)
+        job = self._settled(identity)
         if job.status not in ENDED:
             raise RunError(identity, "the log broke off; the job goes on", "follow it again")
         return job
@@ -253,7 +251,7 @@ class Jobs:
             return ResourceError(place, f"nobody answers there ({_short(text)})", mend)
         if identity and "does not exist" in text:
             mend = f"see them: dvr-ray status --address {self._address}"
-            return ConfigError(identity, f"no such job at {masked(self._address)}", mend)
+            return ConfigError(identity, f"no such job at {self._address}", mend)
         return RunError(place, f"the job server refused ({_short(text)})", "see the head's logs")
 
 
@@ -287,7 +285,8 @@ def _told(message: str) -> str:
 
 
 def _short(text: str) -> str:
-    return masked(text[:200]).rstrip(".")
+    # Masked first: of a URL that is cut no one sees where its password ends.
+    return masked(text)[:200].rstrip(".")
 
 
 def _no_client() -> ResourceError:

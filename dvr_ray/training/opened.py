@@ -163,6 +163,11 @@ def load_backbone(config: RunConfig, train: Interactions, folder: Path) -> Backb
     folder : Path
         Its folder.
 
+    Returns
+    -------
+    Backbone
+        In the run's dtype.
+
     Raises
     ------
     CheckpointError

@@ -113,6 +113,12 @@ def test_secrets_in_an_address_are_not_shown(server: _Server) -> None:
     assert "http://***@host:1" in line and "pw" not in line and "abc" not in line
 
 
+def test_a_secret_that_a_long_message_is_cut_in_is_not_shown(server: _Server) -> None:
+    server.error = ConnectionError(f"{'x' * 170} http://me:{'secret' * 10}@host:1")
+    line = refusal("status", "x")
+    assert "nobody answers there (xxx" in line and "me:" not in line and "secret" not in line
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:8265", "auto", "ray://host:10001", "http://"])
 def test_only_addresses_of_job_servers_are_taken(address: str) -> None:
     assert "must be http://HOST:8265" in refusal("status", "--address", address)

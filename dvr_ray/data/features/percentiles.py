@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from dvr_ray import seeding
-from dvr_ray.data.features.item_blocks import PART_ROWS
+from dvr_ray.data.features.item_blocks import PART_ROWS, root
 from dvr_ray.data.features.pairs import incidence
 from dvr_ray.data.interactions import Lists, entries_of, user_parts
 
@@ -125,7 +125,7 @@ class UserRankings(Rankings):
             lists = incidence(log, first, last)
             _add_product(profile, lists.T.tocsr(), lists[:, chosen])
         # Items are scaled, so that sums of counts are sums of cosines.
-        scale = _scale(log)
+        scale = root(log.item_counts)
         profile *= scale[:, None] * scale[chosen]
         return cls(profile, chosen, weight)
 
@@ -142,7 +142,7 @@ class ItemRankings(Rankings):
         ones = np.ones(len(entries), dtype=np.float32)
         shape = (log.num_items, len(chosen))
         plain = sp.coo_matrix((ones, (log.items[entries], owners)), shape).tocsr()
-        scale = _scale(log)
+        scale = root(log.item_counts)
         for first, last in user_parts(log, PART_ROWS):
             lists = incidence(log, first, last)
             lists.data *= scale[lists.indices]
@@ -155,14 +155,10 @@ class ItemRankings(Rankings):
         slots, entries = entries_of(log.item_offsets, ids)
         rows = log.item_order[entries]
         counts = log.item_counts[ids]
-        scale = (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
+        scale = root(counts)
         starts = np.concatenate([[0], np.cumsum(counts)])
         shape = (len(ids), log.num_users)
         return rows, sp.csr_matrix((scale[slots], log.users_of(rows), starts), shape)
-
-
-def _scale(log: Lists) -> np.ndarray:
-    return np.asarray((1 / np.sqrt(np.maximum(log.item_counts, 1))).astype(np.float32))
 
 
 def _drawn(counts: np.ndarray, samples: int, side: int) -> tuple[np.ndarray, np.ndarray]:
