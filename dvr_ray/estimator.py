@@ -172,12 +172,11 @@ class DVR:
         train = opened.train
         users = known_numbers(opened, "user", frame[chosen.user].tolist(), "frame")
         items = known_numbers(opened, "item", frame[chosen.item].tolist(), "frame")
-        place = np.searchsorted(train.keys, users * train.num_items + items)
-        there = train.contains(users, items)
+        place = train.places(users, items)
         found = frame[[chosen.user, chosen.item]].reset_index(drop=True)
         for name in ("value", "probability"):
-            own = table[name].to_numpy(dtype=float)[np.minimum(place, len(train) - 1)]
-            found[name] = np.where(there, own, np.nan)
+            own = table[name].to_numpy(dtype=float)[place]
+            found[name] = np.where(place >= 0, own, np.nan)
         return found
 
     def recommend(

@@ -140,11 +140,15 @@ class Interactions:
 
     def contains(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Tell which pairs are among the rows; any shape, bool."""
+        return self.places(users, items) >= 0
+
+    def places(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Return the row of each pair, -1 where it isn't one; any shape, int64."""
         wanted = users.astype(np.int64) * self.num_items + items
         if not len(self):
-            return np.zeros(wanted.shape, dtype=bool)
+            return np.full(wanted.shape, -1)
         place = np.minimum(np.searchsorted(self.keys, wanted), len(self) - 1)
-        return np.asarray(self.keys[place] == wanted)
+        return np.where(self.keys[place] == wanted, place, -1)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dvr_ray.errors import CheckpointError
-from dvr_ray.explaining.valued import PARTITIONS, ValuedRun
+from dvr_ray.explaining.valued import ValuedRun
 from dvr_ray.state import under
 from dvr_ray.training.stored import HISTORY
 from dvr_ray.training.valuators import by_epoch
@@ -78,7 +78,7 @@ def over_training(run: ValuedRun, row: int) -> tuple[Past, ...]:
     if why_no_past(run):
         return ()
     path = run.opened.folder / HISTORY
-    batches = [_holding(run.batches(number), row) for number in range(PARTITIONS)]
+    batches = run.holding(row)
     last = run.net.means()
     try:
         kept = by_epoch(load_file(path))
@@ -90,10 +90,6 @@ def over_training(run: ValuedRun, row: int) -> tuple[Past, ...]:
         ) from error
     finally:
         run.net.load_means(last)
-
-
-def _holding(batches: list[Tensor], row: int) -> Tensor:
-    return next(rows for rows in batches if bool((rows == row).any()))
 
 
 def _past(

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dvr_ray.explaining.valued import PARTITIONS, ValuedRun
+from dvr_ray.explaining.valued import ValuedRun
 from dvr_ray.valuation.dividends import Dividends, dividends
 
 __all__ = ["Check", "Parts", "Unit", "take_apart"]
@@ -154,7 +154,7 @@ def take_apart(run: ValuedRun, row: int) -> Parts:
     Parts
         Exact up to rounding.
     """
-    batches = [_batch(run, row, number) for number in range(PARTITIONS)]
+    batches = [_batch(run, row, rows) for rows in run.holding(row)]
     own = np.mean([float(b.parts.alone[b.place]) for b in batches])
     mean_alone = np.mean([float(b.parts.alone.mean()) for b in batches])
     return Parts(
@@ -169,13 +169,10 @@ def take_apart(run: ValuedRun, row: int) -> Parts:
 
 
 @torch.no_grad()
-def _batch(run: ValuedRun, row: int, partition: int) -> _Batch:
-    for rows in run.batches(partition):
-        found = (rows == row).nonzero()
-        if len(found):
-            encodings = run.net.encoder(run.inputs[rows])
-            return _Batch(rows, encodings, dividends(run.net.valuator, encodings), int(found[0, 0]))
-    raise AssertionError("a partition has every row")
+def _batch(run: ValuedRun, row: int, rows: Tensor) -> _Batch:
+    encodings = run.net.encoder(run.inputs[rows])
+    place = int((rows == row).nonzero()[0, 0])
+    return _Batch(rows, encodings, dividends(run.net.valuator, encodings), place)
 
 
 def _inputs(run: ValuedRun, batches: list[_Batch]) -> dict[str, float]:

@@ -52,7 +52,7 @@ class ValuedRun:
 
     def __init__(self, opened: OpenedRun) -> None:
         self.opened, self.config = opened, opened.config
-        self.net, self.policy = opened.valuing
+        self.net, _ = opened.valuing
         self.table: pd.DataFrame = read_values(opened.folder / VALUES)
         self.train = opened.train
         self.net.load_state_dict(self.net.means())
@@ -116,9 +116,15 @@ class ValuedRun:
         """The backbone once more, in float64, for who moves its weights and puts them back."""
         return replace(self.opened).backbone.double()
 
-    def batches(self, partition: int) -> list[Tensor]:
-        """Batches of one of the partitions that stored values are the mean over."""
-        return self._planner.cut("valuation", partition)
+    def holding(self, row: int) -> list[Tensor]:
+        """The batch that holds a row, of each partition that stored values are the mean over."""
+        return [
+            next(batch for batch in cut if bool((batch == row).any())) for cut in self._partitions
+        ]
+
+    @cached_property
+    def _partitions(self) -> list[list[Tensor]]:
+        return [self._planner.cut("valuation", number) for number in range(PARTITIONS)]
 
     def row_of(self, user: str, item: str) -> int:
         """Find a training row by the original ids of its user and item.
@@ -128,17 +134,17 @@ class ValuedRun:
         DataError
             If the run doesn't know them, or has no such training row.
         """
-        number = int(known_numbers(self.opened, "user", [user], "--user")[0])
-        other = int(known_numbers(self.opened, "item", [item], "--item")[0])
-        key = number * self.train.num_items + other
-        place = int(np.searchsorted(self.train.keys, key))
-        if place < len(self.train) and self.train.keys[place] == key:
+        number = known_numbers(self.opened, "user", [user], "--user")
+        other = known_numbers(self.opened, "item", [item], "--item")
+        place = int(self.train.places(number, other)[0])
+        if place >= 0:
             return place
+        count = int(self.train.user_counts[number[0]])
         raise DataError(
             "--item",
             f"user {user} has no training interaction with item {item}; what was held out to "
             "measure with has no value",
-            f"the {int(self.train.user_counts[number])} that have one are listed by --user {user}",
+            f"the {count} that have one are listed by --user {user}",
         )
 
     def rows_of(self, user: str | None, item: str | None) -> np.ndarray:

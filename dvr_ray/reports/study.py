@@ -47,7 +47,7 @@ def write_study(study: Study, result: StudyResult, folder: Path, scale: str | No
         The tables.
     """
     sheets, charts = sheets_of(study, result), charts_of(study, result)
-    write_sheets(study, result, folder / "tables")
+    write_sheets(study, result, sheets, folder / "tables")
     if can_save():
         for chart in charts:
             save(chart, folder / "figures")

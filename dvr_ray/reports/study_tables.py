@@ -12,7 +12,7 @@ import pandas as pd
 from dvr_ray.config.study import Study
 from dvr_ray.reports.sheets import Sheet, markdown, slug, spread, write_sheet, write_text
 from dvr_ray.studies.cells import Cell
-from dvr_ray.studies.differences import TEST, Difference, base_of, differences
+from dvr_ray.studies.differences import TEST, Difference, base_of, by_group, differences
 from dvr_ray.studies.measures import Quantity, quantity
 from dvr_ray.studies.runner import StudyResult
 
@@ -25,11 +25,11 @@ BRIEF = 5
 
 def sheets_of(study: Study, result: StudyResult) -> list[Sheet]:
     """Return an overview of several groups, a table for each, differences, and removal curves."""
-    found = differences(study, result.records)
-    sheets = [_overview(study, result, found)] if len(_groups(result)) > 1 else []
+    found, groups = differences(study, result.records), by_group(result.records)
+    several = len(groups) > 1
+    sheets = [_overview(study, result, found)] if several else []
     sheets += [
-        _group_sheet(study, group, own, [d for d in found if d.group == group], len(groups) > 1)
-        for groups in [_groups(result)]
+        _group_sheet(study, group, own, [d for d in found if d.group == group], several)
         for group, own in groups.items()
     ]
     if found:
@@ -56,17 +56,18 @@ def quantities_of(study: Study, result: StudyResult) -> list[Quantity]:
 def bases_of(study: Study, result: StudyResult) -> dict[Cell, dict[str, Any]]:
     """By cell, the record of the row compared with, of the same group and seed, if there is one."""
     found: dict[Cell, dict[str, Any]] = {}
-    for own in _groups(result).values():
+    for own in by_group(result.records).values():
         base = base_of(study, own)
         seeds = {cell.seed: record for cell, record in own.items() if cell.row == base}
         found |= {cell: seeds[cell.seed] for cell in own if cell.seed in seeds}
     return found
 
 
-def write_sheets(study: Study, result: StudyResult, folder: Path) -> list[Path]:
+def write_sheets(
+    study: Study, result: StudyResult, sheets: Sequence[Sheet], folder: Path
+) -> list[Path]:
     """Write ``all.md``, ``cells.csv``, and of each table CSV, Markdown and LaTeX."""
     folder.mkdir(parents=True, exist_ok=True)
-    sheets = sheets_of(study, result)
     return [
         write_text(folder / "all.md", _document(study, result, sheets)),
         *(path for sheet in sheets for path in write_sheet(sheet, folder)),
@@ -84,13 +85,6 @@ def cells_frame(result: StudyResult) -> pd.DataFrame:
         names = ("seconds", "best_epoch", "epochs", "memory", "passes")
         lines.append(line | {name: record[name] for name in names if name in record})
     return pd.DataFrame(lines)
-
-
-def _groups(result: StudyResult) -> dict[tuple[str, ...], dict[Cell, Any]]:
-    groups: dict[tuple[str, ...], dict[Cell, Any]] = {}
-    for cell, record in result.records.items():
-        groups.setdefault(cell.group, {})[cell] = record
-    return groups
 
 
 def _group_sheet(
@@ -135,7 +129,7 @@ def _overview(study: Study, result: StudyResult, found: Sequence[Difference]) ->
     """The first metric: a row for each row, a column for each group."""
     metric = study.metrics[0]
     marks = {(d.group, d.row): f" ({d.verdict})" for d in found if d.metric == metric}
-    groups = _groups(result)
+    groups = by_group(result.records)
     rows, numbers = [], []
     for row in study.rows:
         line = [row]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import stats
@@ -20,8 +20,9 @@ from dvr_ray.config.study import Study
 from dvr_ray.metrics import parse
 from dvr_ray.studies.cells import Cell
 
-__all__ = ["LEVEL", "TEST", "Difference", "base_of", "differences", "holm"]
+__all__ = ["LEVEL", "TEST", "Difference", "base_of", "by_group", "differences", "holm"]
 
+RecordT = TypeVar("RecordT")
 LEVEL = 0.05
 TEST = "Paired t-test over seeds, two-sided, Holm over the rows of a group and metric"
 
@@ -98,13 +99,29 @@ def base_of(study: Study, records: Mapping[Cell, Mapping[str, Any]]) -> str | No
     return max(found, key=lambda row: sign * float(np.mean(found[row]))) if found else None
 
 
-def differences(study: Study, records: Mapping[Cell, Mapping[str, Any]]) -> list[Difference]:
-    """Compare every row of every group in every metric of the study."""
-    groups: dict[tuple[str, ...], dict[Cell, Mapping[str, Any]]] = {}
+def by_group(records: Mapping[Cell, RecordT]) -> dict[tuple[str, ...], dict[Cell, RecordT]]:
+    """Return the records of each group, in the order of the first cell of each.
+
+    Parameters
+    ----------
+    records : mapping of Cell to record
+        Of finished cells.
+
+    Returns
+    -------
+    dict
+        By group its records, by cell.
+    """
+    groups: dict[tuple[str, ...], dict[Cell, RecordT]] = {}
     for cell, record in records.items():
         groups.setdefault(cell.group, {})[cell] = record
+    return groups
+
+
+def differences(study: Study, records: Mapping[Cell, Mapping[str, Any]]) -> list[Difference]:
+    """Compare every row of every group in every metric of the study."""
     found = []
-    for group, own in groups.items():
+    for group, own in by_group(records).items():
         base = base_of(study, own)
         for metric in study.metrics:
             if base is not None:

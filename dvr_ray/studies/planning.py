@@ -65,7 +65,8 @@ class Estimate:
     def __init__(self, probes: Mapping[str, Mapping[str, Any]]) -> None:
         self.epoch = {kind: _last_epoch(record) for kind, record in probes.items()}
         starts = [record["wall"] - 2 * _last_epoch(record) for record in probes.values()]
-        self._start = max(starts, default=0.0)
+        # A probe that was finished before is only read, in less time than its epochs took.
+        self._start: float = max([0.0, *starts])
         self._taken: dict[str, list[float]] = {}
 
     def learn(self, config: RunConfig, record: Mapping[str, Any]) -> None:

@@ -73,7 +73,8 @@ def test_written_tables_hold_every_number_and_failures(tmp_path: Path) -> None:
     result = _result()
     failed, *_ = result.records
     records = {cell: record for cell, record in result.records.items() if cell != failed}
-    write_sheets(study_of(), StudyResult(records, {failed: "the loss is nan"}, []), tmp_path)
+    result = StudyResult(records, {failed: "the loss is nan"}, [])
+    write_sheets(study_of(), result, sheets_of(study_of(), result), tmp_path)
     lines = pd.read_csv(tmp_path / "cells.csv", keep_default_na=False)
     assert len(lines) == len(records)
     assert np.allclose(lines["test ndcg@5"], [r["test"]["ndcg@5"] for r in records.values()])

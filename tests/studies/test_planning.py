@@ -49,6 +49,11 @@ def test_an_estimate_counts_first_and_learns_then() -> None:
     assert estimate.seconds([PLAIN, DVR], 1) == pytest.approx(3.5 + 38)
 
 
+def test_a_probe_that_is_read_again_tells_no_start() -> None:
+    estimate = Estimate({kind_of(PLAIN): PROBE | {"wall": 0.1}})
+    assert estimate.seconds([PLAIN], 1) == pytest.approx(10 * 0.5)
+
+
 def test_without_a_probe_nothing_is_claimed() -> None:
     estimate = Estimate({})
     estimate.learn(PLAIN, {"wall": 3.0})
