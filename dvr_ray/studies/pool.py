@@ -64,18 +64,21 @@ class Pool:
         """Measure trained runs on test; as `train`."""
         return self._records(configs, tuple(metrics), ())
 
-    def probe(self, configs: Mapping[str, RunConfig]) -> None:
-        """Time a plain epoch of each kind of run; one that fails is left out."""
-        found = {}
+    def probe(self, configs: Mapping[str, RunConfig]) -> list[str]:
+        """Time a plain epoch of each kind of run, and return why some failed."""
+        found, causes = {}, []
         tasks = {
             kind: self._start(config, self.runs.parent / "probes" / key_of(config), (), {})
             for kind, config in configs.items()
         }
         for kind, task in tasks.items():
             record = self._result(task)
-            if "error" not in record:
+            if "error" in record:
+                causes.append(str(record["error"]))
+            else:
                 found[kind] = record
         self.estimate = Estimate(found)
+        return causes
 
     def _records(
         self, configs: Mapping[str, RunConfig], metrics: tuple[str, ...], again: Collection[str]

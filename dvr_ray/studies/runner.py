@@ -218,7 +218,10 @@ class _Runner:
         if not left:
             self._say("all runs are known; nothing is left to train")
             return
-        self._pool.probe(probes_of(left))
+        causes = self._pool.probe(probes_of(left))
+        if causes and not self._pool.estimate.epoch:
+            raise RunError(self._study.name, f"no run can start ({causes[0]})",
+                           "mend the cause; data paths of entries start in --data")  # fmt: skip
         seconds = self._pool.estimate.seconds(left, self._pool.at_once)
         epochs = ", ".join(f"{s:.2g} s" for s in self._pool.estimate.epoch.values())
         self._say(
