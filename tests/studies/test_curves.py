@@ -17,6 +17,7 @@ from small_study import SMALL
 from typer.testing import CliRunner
 
 from dvr_ray.cli.main import app
+from dvr_ray.errors import RunError
 
 SCORED = {"method": {"name": "fixed-score", "score": "features"}}
 STUDY: dict[str, Any] = {
@@ -112,6 +113,13 @@ def test_a_failed_run_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
     numbers = _numbers(tmp_path)
     assert list(numbers["failed"]) == ["by label, seed 0"]
     assert len(numbers["cells"]) == 2 and len(numbers["removed"]) == 1
+
+
+def test_a_study_of_which_no_run_can_start_says_so_at_once(tmp_path: Path) -> None:
+    nowhere = {**STUDY["run"], "data": {"source": "hetrec", "path": str(tmp_path / "nowhere")}}
+    with pytest.raises(RunError, match="no run can start .*nowhere: no such folder"):
+        _study(tmp_path, {**STUDY, "run": nowhere})
+    assert not (tmp_path / "out" / "runs").exists(), "a run was tried all the same"
 
 
 @pytest.mark.parametrize(
