@@ -19,7 +19,7 @@ demo: setup
 	$(BIN)/dvr-ray tune search_spaces/quickstart.yaml --out runs/quickstart
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
 test-all: setup
 	$(BIN)/python -m pytest

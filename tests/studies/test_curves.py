@@ -117,7 +117,7 @@ def test_a_failed_run_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
 
 def test_a_study_of_which_no_run_can_start_says_so_at_once(tmp_path: Path) -> None:
     nowhere = {**STUDY["run"], "data": {"source": "hetrec", "path": str(tmp_path / "nowhere")}}
-    with pytest.raises(RunError, match="no run can start .*nowhere: no such folder"):
+    with pytest.raises(RunError, match=r"no run can start .*nowhere: no such folder"):
         _study(tmp_path, {**STUDY, "run": nowhere})
     assert not (tmp_path / "out" / "runs").exists(), "a run was tried all the same"
 
