@@ -6,12 +6,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Collective", "OneProcess"]
+__all__ = ["Collective", "OneProcess", "Traffic", "concatenated", "sum_together_"]
+
+
+@dataclass
+class Traffic:
+    """What one worker has sent to the others since its group began.
+
+    Parameters
+    ----------
+    calls : int
+        Collective operations that it took part in.
+    sent : int
+        Bytes of tensors that leave it in them, by rings: 2 (W - 1) / W of a tensor that is
+        summed, W - 1 times one that is gathered.
+    """
+
+    calls: int = 0
+    sent: int = 0
 
 
 class Collective(Protocol):
@@ -25,6 +44,10 @@ class Collective(Protocol):
     def size(self) -> int:
         """Number of workers, W."""
 
+    @property
+    def traffic(self) -> Traffic:
+        """What this worker has sent."""
+
     def sum(self, values: Tensor) -> Tensor:
         """Sum over workers, differentiable: forward SUM, backward SUM.
 
@@ -35,8 +58,8 @@ class Collective(Protocol):
     def sum_(self, values: Tensor) -> Tensor:
         """Sum over workers in place, outside autograd; returns its argument."""
 
-    def gather_rows(self, rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Concatenate every worker's (r,) row numbers and (r, d) values, in order of rank."""
+    def gather(self, values: Tensor) -> Tensor:
+        """Stack what all workers hold, without gradient: any one shape to (W, ...)."""
 
 
 class OneProcess:
@@ -44,6 +67,7 @@ class OneProcess:
 
     rank = 0
     size = 1
+    traffic = Traffic()
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the argument."""
@@ -53,6 +77,45 @@ class OneProcess:
         """Return the argument."""
         return values
 
-    def gather_rows(self, rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the arguments."""
-        return rows, values
+    def gather(self, values: Tensor) -> Tensor:
+        """Return the argument as the only row."""
+        return values.detach()[None]
+
+
+def sum_together_(tensors: Iterable[Tensor], group: Collective) -> None:
+    """Sum each of some tensors of one type over workers, in place and in one operation."""
+    import torch
+
+    own = [*tensors]
+    if group.size == 1 or not own:
+        return
+    total = group.sum_(torch.cat([tensor.flatten() for tensor in own]))
+    parts = torch.split(total, [tensor.numel() for tensor in own])
+    for tensor, part in zip(own, parts, strict=True):
+        tensor.copy_(part.view_as(tensor))
+
+
+def concatenated(values: Tensor, group: Collective) -> Tensor:
+    """Put the rows of all workers below each other, in order of rank.
+
+    Parameters
+    ----------
+    values : Tensor, shape (r, ...)
+        r may differ between workers and be 0.
+    group : Collective
+        The workers.
+
+    Returns
+    -------
+    Tensor, shape (R, ...)
+        R the sum of all r.
+    """
+    import torch
+
+    if group.size == 1:
+        return values.detach()
+    counts = group.gather(torch.tensor(len(values), device=values.device))
+    padded = values.new_zeros(int(counts.max()), *values.shape[1:])
+    padded[: len(values)] = values.detach()
+    there = torch.arange(len(padded), device=values.device) < counts[:, None]
+    return group.gather(padded)[there]

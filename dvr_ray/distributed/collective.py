@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from dvr_ray.collective import Traffic
 from dvr_ray.errors import RunError
 
 __all__ = ["LostWorkerError", "TorchCollective"]
@@ -36,6 +37,7 @@ class TorchCollective:
 
     def __init__(self, group: dist.ProcessGroup | None = None) -> None:
         self._group = group
+        self.traffic = Traffic()
 
     @property
     def rank(self) -> int:
@@ -58,38 +60,21 @@ class TorchCollective:
             moved = values.detach().contiguous().to(self._device())
             with _together():
                 dist.all_reduce(moved, group=self._group)
+            self._count(2 * (self.size - 1) * moved.nbytes // self.size)
             return values.copy_(moved)
 
-    def gather_rows(self, rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Concatenate rows and values of all workers, in order of rank.
-
-        Parameters
-        ----------
-        rows : Tensor, shape (r,)
-            Row numbers; r may differ between workers and be 0.
-        values : Tensor, shape (r, d)
-            Their values.
-
-        Returns
-        -------
-        tuple of Tensor
-            Shapes (R,) and (R, d), R the sum of all r.
-        """
-        counts = torch.zeros(self.size, dtype=torch.int64)
-        counts[self.rank] = len(rows)
-        lengths = [int(count) for count in self.sum_(counts)]
-        return self._concatenated(rows, lengths), self._concatenated(values, lengths)
-
-    def _concatenated(self, values: Tensor, lengths: list[int]) -> Tensor:
-        """Gather tensors padded to the longest and cut the padding off."""
-        padded = values.new_zeros(max(lengths), *values.shape[1:])
-        padded[: len(values)] = values.detach()
-        padded = padded.to(self._device())
-        parts = [torch.empty_like(padded) for _ in lengths]
+    def gather(self, values: Tensor) -> Tensor:
+        """Stack what all workers hold, without gradient: any one shape to (W, ...)."""
+        moved = values.detach().contiguous().to(self._device())
+        found = moved.new_empty(self.size, *moved.shape)
         with _together():
-            dist.all_gather(parts, padded, group=self._group)
-        cut = [part[:length] for part, length in zip(parts, lengths, strict=True)]
-        return torch.cat(cut).to(values.device)
+            dist.all_gather([*found], moved, group=self._group)
+        self._count((self.size - 1) * moved.nbytes)
+        return found.to(values.device)
+
+    def _count(self, sent: int) -> None:
+        self.traffic.calls += 1
+        self.traffic.sent += sent
 
     def _device(self) -> torch.device:
         return torch.device("cuda" if dist.get_backend(self._group) == "nccl" else "cpu")

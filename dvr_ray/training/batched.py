@@ -21,8 +21,8 @@ from torch.nn.functional import embedding_bag
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective
 from dvr_ray.negatives import Negatives, NegativeSampler
+from dvr_ray.training.exchange import RowExchange, Rows
 from dvr_ray.training.learner import Batch, Learner, LossRecord
-from dvr_ray.training.optimiser import sum_rows
 from dvr_ray.weightings import Weighting
 
 __all__ = ["Stack", "can_stack"]
@@ -86,6 +86,7 @@ class Stack:
         self._sizes = len(tables[0].users), len(tables[0].items)
         self._users = _joined([table.users for table in tables])
         self._items = _joined([table.items for table in tables])
+        self._exchange = RowExchange(collective, [len(self._users), len(self._items)])
 
     def step(
         self, batch: Batch, kept: Sequence[Tensor | None], records: Sequence[LossRecord]
@@ -109,7 +110,8 @@ class Stack:
         found = torch.split(losses, [len(share.rows) for share in own])
         for share, seen, record in zip(own, found, records, strict=True):
             record.add(share.rows, seen)
-        self._move(self._gradients(triplets, slopes), totals)
+        gradients = self._gradients(triplets, slopes)
+        self._move(self._exchange.sum(gradients, batch.begins), totals)
 
     def _chosen(self, own: list[Batch]) -> Negatives:
         """Ask the sampler once, since it doesn't look at the models."""
@@ -150,7 +152,7 @@ class Stack:
             found.append(items.mul_(user[:, None]).sum(2))
         return torch.cat(found)
 
-    def _gradients(self, triplets: _Triplets, slopes: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def _gradients(self, triplets: _Triplets, slopes: Tensor) -> list[Rows]:
         """Row numbers and gradients of users and of items, from this worker's triplets."""
         count = slopes.shape[1]
         users = torch.cat([triplets.users, triplets.users.repeat_interleave(count)])
@@ -165,11 +167,9 @@ class Stack:
             _summed(items, users, pull, of_items, self._items, self._users),
         ]
 
-    def _move(self, gradients: list[tuple[Tensor, Tensor]], totals: list[int]) -> None:
+    def _move(self, gradients: list[Rows], totals: list[int]) -> None:
         """Let each replica step on its rows; one that keeps nothing doesn't step."""
         for side, (size, (rows, values)) in enumerate(zip(self._sizes, gradients, strict=True)):
-            if self._collective.size > 1:
-                rows, values = sum_rows(*self._collective.gather_rows(rows, values))
             ends = torch.arange(1, len(totals) + 1, device=rows.device) * size
             start = 0
             for k, stop in enumerate(torch.searchsorted(rows, ends).tolist()):
@@ -193,7 +193,7 @@ def _joined(tables: list[Tensor]) -> Tensor:
 
 def _summed(
     rows: Tensor, others: Tensor, pull: Tensor, decay: Tensor, own: Tensor, other: Tensor
-) -> tuple[Tensor, Tensor]:
+) -> Rows:
     """Sum ``pull * other[others] + decay * own[rows]`` by row: distinct rows (r,), sums (r, d)."""
     ordered, order = rows.sort(stable=True)
     distinct, counts = torch.unique_consecutive(ordered, return_counts=True)
@@ -202,4 +202,4 @@ def _summed(
         others[order], other, starts, mode="sum", per_sample_weights=pull[order]
     )  # fmt: skip
     shrunk = embedding_bag(order, decay[:, None], starts, mode="sum")
-    return distinct, sums.addcmul_(own.index_select(0, distinct), shrunk)
+    return Rows(distinct, sums.addcmul_(own.index_select(0, distinct), shrunk))

@@ -187,7 +187,7 @@ class Learner:
         own, total = batch.share(kept, self._collective)
         if total:
             loss = self._loss(own, total, record, weigh)
-            self.optimiser.step(loss)
+            self.optimiser.step(loss, begins=batch.begins)
 
     def _look(self, batch: Batch) -> None:
         """Renew what the sampler knows of the model."""

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from dvr_ray.backbones import Backbone
-from dvr_ray.collective import Collective
+from dvr_ray.collective import Collective, sum_together_
 from dvr_ray.state import load_optimiser, optimiser_tensors, prefixed, under
+from dvr_ray.training.exchange import RowExchange, sum_rows
 
-__all__ = ["BackboneOptimiser", "RowAdam", "mean_tensors", "sum_rows"]
+__all__ = ["BackboneOptimiser", "RowAdam", "mean_tensors"]
 
 
 class RowAdam:
@@ -84,7 +85,7 @@ class BackboneOptimiser:
     lr : float
         Learning rate.
     collective : Collective
-        Gradients are summed over it, table rows by gathering.
+        Gradients are summed over it.
     """
 
     def __init__(self, backbone: Backbone, lr: float, collective: Collective) -> None:
@@ -94,16 +95,24 @@ class BackboneOptimiser:
         self._rest = [p for p in backbone.parameters() if id(p) not in known]
         self._dense = _fresh_adam(self._rest, lr) if self._rest else None
         self.by_rows = [RowAdam(table, lr) for table in tables]
+        self._exchange = RowExchange(collective, [len(table) for table in tables])
 
     @property
     def rows_only(self) -> bool:
         """Whether the tables of users and items are all that there is."""
         return self._dense is None
 
-    def step(self, loss: Tensor) -> None:
+    def step(self, loss: Tensor, *, begins: bool) -> None:
         """Backpropagate this worker's part of the loss and step on the sum over workers.
 
         Without parameters nothing happens.
+
+        Parameters
+        ----------
+        loss : Tensor, scalar
+            Of this worker's triplets.
+        begins : bool
+            Whether the batch is the first of its epoch.
         """
         parameters = [*(adam.table for adam in self.by_rows), *self._rest]
         if not parameters:
@@ -111,21 +120,26 @@ class BackboneOptimiser:
         for parameter in parameters:
             parameter.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
-        for adam in self.by_rows:
-            assert adam.table.grad is not None
-            rows, values = adam.table.grad._indices()[0], adam.table.grad._values()
-            adam.step(*sum_rows(*self._collective.gather_rows(rows, values)))
+        self._step_rows(begins)
         if self._dense is not None:
             self._sum_dense()
             self._dense.step()
 
+    def _step_rows(self, begins: bool) -> None:
+        found = []
+        for adam in self.by_rows:
+            assert adam.table.grad is not None
+            rows, values = adam.table.grad._indices()[0], adam.table.grad._values()
+            found.append(sum_rows(rows, values))
+        for adam, gradient in zip(self.by_rows, self._exchange.sum(found, begins), strict=True):
+            adam.step(*gradient)
+
     def _sum_dense(self) -> None:
-        if self._collective.size == 1:
-            return
         for parameter in self._rest:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-            self._collective.sum_(parameter.grad)
+        gradients = [p.grad for p in self._rest if p.grad is not None]
+        sum_together_(gradients, self._collective)
 
     def tensors(self) -> dict[str, Tensor]:
         """Moments and step counts."""
@@ -142,13 +156,6 @@ class BackboneOptimiser:
             adam.load_tensors(under(f"rows.{number}", state))
         if self._dense is not None:
             load_optimiser(self._dense, under("dense", state))
-
-
-def sum_rows(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum the values (r, d) of equal rows (r,); return distinct rows, ascending, and their sums."""
-    distinct, place = torch.unique(rows, return_inverse=True)
-    sums = values.new_zeros(len(distinct), values.shape[1])
-    return distinct, sums.index_add_(0, place, values)
 
 
 def mean_tensors(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dvr_ray.backbones import Backbone
-from dvr_ray.collective import Collective
+from dvr_ray.collective import Collective, concatenated
 
 __all__ = ["LookAhead", "Rows", "rows_of"]
 
@@ -156,6 +156,5 @@ class LookAhead:
 def _union(numbers: Tensor, collective: Collective) -> Tensor:
     """Sorted distinct numbers of all workers, and 0: shape (r,) to (s,)."""
     own: Tensor = torch.unique(torch.cat([numbers.new_zeros(1), numbers]))
-    gathered, _ = collective.gather_rows(own, own[:, None])
-    union: Tensor = torch.unique(gathered)
+    union: Tensor = torch.unique(concatenated(own, collective))
     return union

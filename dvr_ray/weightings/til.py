@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dvr_ray.backbones import Tables
+from dvr_ray.collective import sum_together_
 from dvr_ray.config.schema import Strict
 from dvr_ray.errors import ConfigError
 from dvr_ray.seeding import generator
@@ -160,8 +161,9 @@ class TripletImportance(Weighting):
         """Steps 2 to 4 of the module's docstring."""
         outer = self._outer_loss(net, triplets)
         gradients = torch.autograd.grad(outer, list(net.parameters()))
+        sum_together_(gradients, self.parts.collective)
         for parameter, gradient in zip(net.parameters(), gradients, strict=True):
-            parameter.grad = self.parts.collective.sum_(gradient)
+            parameter.grad = gradient
         self._optimiser.step()
 
     def _outer_loss(self, net: _Importance, triplets: TripletBatch) -> Tensor:

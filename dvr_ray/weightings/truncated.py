@@ -17,6 +17,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from dvr_ray.collective import concatenated
 from dvr_ray.config.schema import Strict
 from dvr_ray.weightings.weighting import WEIGHTINGS, TripletBatch, Weighting
 
@@ -38,11 +39,11 @@ class Truncated(Weighting):
 
     def weigh(self, replica: int, triplets: TripletBatch) -> Tensor:
         """Weigh the kept triplets by B / number kept, so that their mean is what trains."""
-        rows, losses = self.parts.collective.gather_rows(
-            triplets.rows, triplets.losses.detach()[:, None]
-        )
+        losses = triplets.losses.detach().cpu().double()
+        # As numbers of one type they go together; rows are whole up to 2^53.
+        both = concatenated(torch.stack([triplets.rows.double(), losses], 1), self.parts.collective)
         count = self._remembered(triplets)
-        kept = _smallest(rows, losses[:, 0], count)
+        kept = _smallest(both[:, 0].long(), both[:, 1], count)
         return torch.isin(triplets.rows, kept).to(triplets.losses) * (triplets.total / count)
 
     def _remembered(self, triplets: TripletBatch) -> int:
@@ -55,5 +56,5 @@ class Truncated(Weighting):
 def _smallest(rows: Tensor, losses: Tensor, count: int) -> Tensor:
     """Return the rows of the ``count`` smallest losses; of equal ones the lower row comes first."""
     by_row = rows.argsort()
-    by_loss = losses.cpu()[by_row].argsort(stable=True)
+    by_loss = losses[by_row].argsort(stable=True)
     return rows[by_row[by_loss[:count]]]

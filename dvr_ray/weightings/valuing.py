@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from dvr_ray.collective import Collective
+from dvr_ray.collective import Collective, sum_together_
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.seeding import generator
 from dvr_ray.state import load_optimiser, optimiser_tensors, prefixed, under
@@ -155,7 +155,8 @@ class ValuingNet(nn.Module):
         for parameter in self.parameters():
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-            self._collective.sum_(parameter.grad)
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        sum_together_(gradients, self._collective)
         nn.utils.clip_grad_norm_(self.parameters(), self._config.valuator.clip)
         self._optimiser.step()
         self._average()

@@ -10,7 +10,7 @@ import torch.multiprocessing as mp
 from gloo import run_group
 from torch import Tensor
 
-from dvr_ray.collective import OneProcess
+from dvr_ray.collective import OneProcess, Traffic, concatenated, sum_together_
 from dvr_ray.distributed.collective import TorchCollective
 
 
@@ -27,7 +27,10 @@ def everything() -> dict[str, Any]:
     strided = torch.arange(6.0).reshape(2, 3).T[:, :1].clone().expand(3, 2)
     rows = torch.arange(0 if group.rank == 2 else group.rank + 1) + 10 * group.rank
     values = rows[:, None].double() * torch.tensor([1.0, -1.0], dtype=torch.float64)
-    none = torch.zeros(0, dtype=torch.int64)
+    together = [torch.full((2, 2), 1.0 + group.rank), torch.tensor(10.0 * group.rank)]
+    before = group.traffic.calls
+    sum_together_(together, group)
+    assert group.traffic.calls == before + 1
     return {
         "rank": group.rank,
         "size": group.size,
@@ -36,8 +39,11 @@ def everything() -> dict[str, Any]:
         "counts": counts,
         "in place": returned is counts,
         "strided": group.sum(strided),
-        "rows": group.gather_rows(rows, values),
-        "nothing": group.gather_rows(none, torch.zeros(0, 4)),
+        "gathered": group.gather(own * torch.tensor([[1.0], [2.0]], dtype=torch.float64)),
+        "rows": concatenated(rows, group),
+        "values": concatenated(values, group),
+        "nothing": concatenated(torch.zeros(0, 4), group),
+        "together": together,
         "own": own.detach(),
     }
 
@@ -67,13 +73,38 @@ def test_sum_in_place_returns_its_argument(group_of_three: list[dict[str, Any]])
         assert result["in place"]
 
 
-def test_rows_are_gathered_in_order_of_rank(group_of_three: list[dict[str, Any]]) -> None:
+def test_rows_are_put_below_each_other_in_order_of_rank(
+    group_of_three: list[dict[str, Any]],
+) -> None:
     for result in group_of_three:
-        rows, values = result["rows"]
+        rows, values = result["rows"], result["values"]
         assert rows.tolist() == [0, 10, 11] and rows.dtype == torch.int64
         assert values.tolist() == [[0.0, -0.0], [10.0, -10.0], [11.0, -11.0]]
         assert values.dtype == torch.float64
-        assert [part.shape for part in result["nothing"]] == [(0,), (0, 4)]
+        assert result["nothing"].shape == (0, 4)
+        expected = [[[r * 1.0, r * 10.0], [r * 2.0, r * 20.0]] for r in (1, 2, 3)]
+        assert result["gathered"].tolist() == expected
+
+
+def test_tensors_are_summed_together_as_one_by_one(group_of_three: list[dict[str, Any]]) -> None:
+    for result in group_of_three:
+        square, number = result["together"]
+        assert square.tolist() == [[6.0, 6.0], [6.0, 6.0]] and number == 30.0
+
+
+def counts() -> list[tuple[int, int]]:
+    """Operations and bytes after a sum of 30 floats and after a gather of 6."""
+    group = TorchCollective()
+    seen = []
+    for act in (group.sum_, group.gather):
+        act(torch.zeros(30 if act == group.sum_ else 6, dtype=torch.float64))
+        seen.append((group.traffic.calls, group.traffic.sent))
+    return seen
+
+
+def test_traffic_counts_what_rings_send() -> None:
+    """Of 3 workers: 2 * 2 / 3 of 240 bytes; twice 48 bytes more."""
+    assert run_group(counts, 3) == [[(1, 320), (2, 416)]] * 3
 
 
 def fails_on_the_last(rank_that_fails: int) -> Tensor:
@@ -92,4 +123,7 @@ def test_one_process_sums_to_its_argument() -> None:
     group, values = OneProcess(), torch.arange(3.0)
     assert (group.rank, group.size) == (0, 1)
     assert group.sum(values) is values and group.sum_(values) is values
-    assert group.gather_rows(values, values[:, None])[0] is values
+    assert concatenated(values, group).tolist() == [0.0, 1.0, 2.0]
+    assert group.gather(values).tolist() == [[0.0, 1.0, 2.0]]
+    sum_together_([values], group)
+    assert values.tolist() == [0.0, 1.0, 2.0] and group.traffic == Traffic()

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import embedding
 
-from dvr_ray.training.optimiser import RowAdam, sum_rows
+from dvr_ray.training.exchange import sum_rows
+from dvr_ray.training.optimiser import RowAdam
 
 ROWS = 7
 

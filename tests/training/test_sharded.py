@@ -14,7 +14,7 @@ from gloo import run_group
 from small_run import SMALL
 
 from dvr_ray.backbones import BACKBONES
-from dvr_ray.collective import Collective, OneProcess
+from dvr_ray.collective import Collective, OneProcess, Traffic
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.interactions import TrialData
@@ -164,17 +164,13 @@ def _assert_equal(
 class _Silenced:
     """Worker 1 of 2, whom nobody answers."""
 
-    rank, size = 1, 2
+    rank, size, traffic = 1, 2, Traffic()
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         raise LookupError
 
     sum_ = sum
-
-    def gather_rows(
-        self, rows: torch.Tensor, values: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        raise LookupError
+    gather = sum
 
 
 def test_workers_that_share_masks_train_their_own_without_the_others(
