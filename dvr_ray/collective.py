@@ -25,12 +25,21 @@ class Traffic:
     calls : int
         Collective operations that it took part in.
     sent : int
-        Bytes of tensors that leave it in them, by rings: 2 (W - 1) / W of a tensor that is
-        summed, W - 1 times one that is gathered.
+        Bytes of tensors that left it, by rings, as gloo and nccl have them.
     """
 
     calls: int = 0
     sent: int = 0
+
+    def summed(self, size: int, workers: int) -> None:
+        """Count a sum of ``size`` bytes: 2 (W - 1) / W of them leave each of W workers."""
+        self.calls += 1
+        self.sent += 2 * (workers - 1) * size // workers
+
+    def gathered(self, size: int, workers: int) -> None:
+        """Count a gathering of ``size`` bytes from each: its own and W - 2 others pass on."""
+        self.calls += 1
+        self.sent += (workers - 1) * size
 
 
 class Collective(Protocol):

@@ -60,7 +60,7 @@ class TorchCollective:
             moved = values.detach().contiguous().to(self._device())
             with _together():
                 dist.all_reduce(moved, group=self._group)
-            self._count(2 * (self.size - 1) * moved.nbytes // self.size)
+            self.traffic.summed(moved.nbytes, self.size)
             return values.copy_(moved)
 
     def gather(self, values: Tensor) -> Tensor:
@@ -69,12 +69,8 @@ class TorchCollective:
         found = moved.new_empty(self.size, *moved.shape)
         with _together():
             dist.all_gather([*found], moved, group=self._group)
-        self._count((self.size - 1) * moved.nbytes)
+        self.traffic.gathered(moved.nbytes, self.size)
         return found.to(values.device)
-
-    def _count(self, sent: int) -> None:
-        self.traffic.calls += 1
-        self.traffic.sent += sent
 
     def _device(self) -> torch.device:
         return torch.device("cuda" if dist.get_backend(self._group) == "nccl" else "cpu")
