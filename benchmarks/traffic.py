@@ -18,6 +18,7 @@ the counter must be one's own, hence the third form (Linux).
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -60,6 +61,21 @@ CASES = [
 ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Job:
+    """What is measured: an epoch or a horizon of a run; its data where they aren't read."""
+
+    name: dict[str, Any]
+    form: str
+    fields: list[str]
+    data: TrialData | None = None
+
+    def loaded(self) -> tuple[RunConfig, TrialData]:
+        """Return the run and its data."""
+        config = load_run(SPACE, self.fields)
+        return config, self.data or prepare(config)[0]
+
+
 @dataclass
 class Measured:
     """Of one worker: an epoch or a horizon."""
@@ -85,24 +101,37 @@ def main() -> None:
     parser.add_argument("--wire", action="store_true")
     parser.add_argument("--csv", type=Path)
     asked = parser.parse_args()
+    if not asked.catalogue and asked.data is None:
+        parser.error("give --data or --catalogue")
+    jobs = _catalogues(asked) if asked.catalogue else _forms(asked)
+    runs = [Run.of(*job.loaded()) for job in jobs]
     found = []
     for workers in asked.workers:
-        for items in asked.catalogue:
-            fields = ["method.name=bpr", BACKBONES["bprmf"], *asked.fields]
-            found.append(_row(fields, EPOCH, workers, generated(items // 10, items, asked.rows)))
-            found[-1] = {"items": items} | found[-1]
-        for backbone, form in CASES if asked.data else []:
-            if backbone in asked.only:
-                method = ["method.name=bpr"] if form == EPOCH else []
-                fields = [*DEFAULTS, f"data.path={asked.data.resolve()}", BACKBONES[backbone]]
-                row = _row([*fields, *method, *asked.fields], form, workers, None)
-                found.append({"backbone": backbone, "what": form} | row)
+        for job, run, measured in zip(jobs, runs, group(jobs, workers), strict=True):
+            found.append(job.name | _row(job, run, workers, measured))
     table = pd.DataFrame(found)
     if not asked.wire:
         table = table.drop(columns="on the wire")
-    _print(table)
-    if asked.csv:
-        table.to_csv(asked.csv, index=False)
+    show(table, asked.csv)
+
+
+def _catalogues(asked: argparse.Namespace) -> list[Job]:
+    fields = ["method.name=bpr", BACKBONES["bprmf"], *asked.fields]
+    return [
+        Job({"items": items}, EPOCH, fields, generated(items // 10, items, asked.rows))
+        for items in asked.catalogue
+    ]
+
+
+def _forms(asked: argparse.Namespace) -> list[Job]:
+    known = [*DEFAULTS, f"data.path={asked.data.resolve()}"]
+    jobs = []
+    for backbone, form in CASES:
+        if backbone in asked.only:
+            method = ["method.name=bpr"] if form == EPOCH else []
+            fields = [*known, BACKBONES[backbone], *method, *asked.fields]
+            jobs.append(Job({"backbone": backbone, "what": form}, form, fields))
+    return jobs
 
 
 def generated(users: int, items: int, rows: int, seed: int = 0) -> TrialData:
@@ -123,18 +152,11 @@ def generated(users: int, items: int, rows: int, seed: int = 0) -> TrialData:
     return TrialData(name, name, train, reward, selection, None, none, *ids, *tables)
 
 
-def loaded(fields: list[str], data: TrialData | None) -> tuple[RunConfig, TrialData]:
-    """Return the run, and its data where they aren't given."""
-    config = load_run(SPACE, fields)
-    return config, prepare(config)[0] if data is None else data
-
-
-def _row(fields: list[str], form: str, workers: int, data: TrialData | None) -> dict[str, Any]:
-    measured = group(fields, form, workers, data)
+def _row(job: Job, run: Run, workers: int, measured: list[Measured]) -> dict[str, Any]:
     first = measured[0]
-    run = Run.of(*loaded(fields, data))
-    count = epoch_bytes if form == EPOCH else horizon_bytes
-    said = count(run, workers, keep_rate=first.keep_rate, masks=form == MASKS)
+    count = epoch_bytes if job.form == EPOCH else horizon_bytes
+    said = count(run, workers, keep_rate=first.keep_rate, masks=job.form == MASKS)
+    every = sum(one.sent for one in measured)
     return {
         "workers": workers,
         "batches": first.batches,
@@ -142,37 +164,37 @@ def _row(fields: list[str], form: str, workers: int, data: TrialData | None) -> 
         "MB": round(first.sent / 1e6, 3),
         "KB a batch": round(first.sent / 1e3 / first.batches, 1),
         "formula, MB": round(said / 1e6, 3),
-        "of formula": round(first.sent / said, 3) if said else None,
-        "on the wire": round(first.wire / sum(one.sent for one in measured), 3) if said else None,
+        "of formula": round(first.sent / said, 3) if said else "-",
+        "on the wire": round(first.wire / every, 3) if every else "-",
         "seconds": round(first.wall, 2),
         "busiest worker": round(max(one.processor for one in measured), 2),
     }
 
 
-def group(
-    fields: list[str], form: str, workers: int, data: TrialData | None = None
-) -> list[Measured]:
-    """Measure an epoch or a horizon in a group of fresh processes."""
+def group(jobs: list[Job], workers: int) -> list[list[Measured]]:
+    """Do jobs in a group of fresh processes; what each worker measured, job by job."""
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_worker, (workers, folder, fields, form, data), nprocs=workers)
-        paths = [Path(folder) / f"{rank}.pt" for rank in range(workers)]
-        return [Measured(**torch.load(path, weights_only=False)) for path in paths]
+        mp.spawn(_worker, (workers, folder, jobs), nprocs=workers)
+        found = [
+            torch.load(Path(folder) / f"{rank}.pt", weights_only=False) for rank in range(workers)
+        ]
+    return [[Measured(**one) for one in measured] for measured in zip(*found, strict=True)]
 
 
-def _worker(
-    rank: int, workers: int, folder: str, fields: list[str], form: str, data: TrialData | None
-) -> None:
+def _worker(rank: int, workers: int, folder: str, jobs: list[Job]) -> None:
     torch.set_num_threads(1)
     shared: Collective = OneProcess()
     if workers > 1:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         place = (Path(folder) / "rendezvous").as_uri()
         dist.init_process_group("gloo", init_method=place, rank=rank, world_size=workers)
         shared = TorchCollective()
-    config, data = loaded(fields, data)
-    parallel: Any = "masks" if form == MASKS else "batches"
-    trainer = Trainer(config, data, shared, torch.device("cpu"), parallel=parallel)
-    measured = _measured(trainer, shared, form == EPOCH)
-    torch.save(asdict(measured), Path(folder) / f"{rank}.pt")
+    found = []
+    for job in jobs:
+        parallel: Any = "masks" if job.form == MASKS else "batches"
+        trainer = Trainer(*job.loaded(), shared, torch.device("cpu"), parallel=parallel)
+        found.append(asdict(_measured(trainer, shared, job.form == EPOCH)))
+    torch.save(found, Path(folder) / f"{rank}.pt")
     if workers > 1:
         dist.barrier()
         dist.destroy_process_group()
@@ -211,11 +233,14 @@ def _wire() -> int:
     return next(int(line.split()[9]) for line in lines if line.strip().startswith("lo:"))
 
 
-def _print(table: pd.DataFrame) -> None:
+def show(table: pd.DataFrame, file: Path | None) -> None:
+    """Print a table as Markdown; write it as CSV where a file is given."""
     print("| " + " | ".join(table.columns) + " |")
     print("|" + "---|" * len(table.columns))
     for row in table.itertuples(index=False):
         print("| " + " | ".join(str(value) for value in row) + " |")
+    if file is not None:
+        table.to_csv(file, index=False)
 
 
 if __name__ == "__main__":
