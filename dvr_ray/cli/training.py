@@ -135,6 +135,8 @@ def _show(result: dict[str, Any], folder: Path, screen: Screen) -> None:
         rows = [[name, f"{value:.3f}"] for name, value in result["auc"].items()]
         screen.table("AUC of real against planted rows (.5 is chance)", ["score", "AUC"], rows)
     screen.result(f"best epoch: {result['best_epoch']} of {result['epoch']}")
+    if "sent_mb" in result:
+        screen.result(f"each worker sent {result['sent_mb'] / result['epoch']:.1f} MB an epoch")
     screen.result(f"results: {folder}; look at them: dvr-ray report {folder}")
 
 

@@ -170,6 +170,8 @@ def _train(
             write_tensors(folder / VALUATOR, tensors)
         if trainer.valuators.history:
             write_tensors(folder / HISTORY, trainer.valuators.history)
+        if sent := [row["sent_mb"] for row in read_rows(folder) if "sent_mb" in row]:
+            result["sent_mb"] = round(sum(sent), 3)
         losses = trainer.mean_losses()
         if valued is None:
             result |= loss_separation(request.data, losses)
@@ -195,8 +197,17 @@ def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Colle
     if group.rank > 0:
         return trainer.fit(checkpoints, reporter)
     log, known = _Log(request.folder / "metrics.jsonl"), read_rows(request.folder)
+    sent = group.traffic.sent
+
+    def tell(row: dict[str, Any]) -> None:
+        nonlocal sent
+        if group.size > 1:
+            row["sent_mb"] = round((group.traffic.sent - sent) / 1e6, 3)
+            sent = group.traffic.sent
+        teller.report(row, None)
+
     with tracked(log, request.tracking, request.config, request.folder, known) as teller:
-        return trainer.fit(checkpoints, reporter, lambda row: teller.report(row, None))
+        return trainer.fit(checkpoints, reporter, tell)
 
 
 def test_metrics(

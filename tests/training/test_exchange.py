@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +23,10 @@ from dvr_ray.training.exchange import RowExchange, Rows, sum_rows
 from dvr_ray.training.learner import LossRecord
 from dvr_ray.training.planning import Planner
 from dvr_ray.training.replicas import Replicas
+from dvr_ray.training.reporter import Silent
+from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.sharing import Sharing
+from dvr_ray.training.stored import read_rows
 
 CPU = torch.device("cpu")
 WORKERS = 3
@@ -153,3 +158,20 @@ def test_bytes_follow_the_batch_and_not_the_catalogue(
     few, many = sent(20_000), sent(200_000)
     assert many == pytest.approx(few, rel=0.02)
     assert max(many) < 2 * 1500 * 9 * 8 * 17 / 16
+
+
+def test_a_run_says_what_was_sent(
+    small_run: Callable[..., RunConfig], small_data: TrialData, tmp_path: Path
+) -> None:
+    """Losses of n rows, 16 bytes each, are the least of it; alone nothing is said."""
+    config = small_run(method__name="bpr", training__epochs=2)
+
+    def work(group: Collective) -> dict[str, Any]:
+        folder = tmp_path / str(group.size)
+        return run(RunRequest(config, small_data, folder), Silent(), group)
+
+    result = run_threads(work, 2)[0]
+    rows = read_rows(tmp_path / "2")
+    assert len(rows) == 2 and all(r["sent_mb"] * 1e6 > 16 * len(small_data.train) for r in rows)
+    assert result["sent_mb"] == pytest.approx(sum(row["sent_mb"] for row in rows))
+    assert "sent_mb" not in work(OneProcess()) and "sent_mb" not in read_rows(tmp_path / "1")[0]
