@@ -1,7 +1,7 @@
 """What a step of BPRMF would take on W workers, up to 256: computed, not run on so many.
 
     python benchmarks/scaling.py [--data ../shared/data/gowalla] [--batch 2048 65536]
-        [--gbit 25] [--latency 50] [--csv scaling.csv]
+        [--gbit 25] [--latency 50] [--set negatives.count=16] [--csv scaling.csv]
 
 Without a folder the log is drawn (500,000 users, 100,000 items, 2 million rows, pulls of
 rank ** -.8). Real: the batches, every worker's share of them, the rows that it touches, and the
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[2**k for k in range(9)])
     parser.add_argument("--gbit", type=float, default=25)
     parser.add_argument("--latency", type=float, default=50)
+    parser.add_argument("--set", dest="fields", action="append", default=[], metavar="PATH=VALUE")
     parser.add_argument("--csv", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -92,7 +93,7 @@ def main() -> None:
         if asked.data is None
         else [f"data.path={asked.data.resolve()}", f"data.source={asked.source}"]
     )
-    fields = ["method.name=bpr", BACKBONES["bprmf"], *given]
+    fields = ["method.name=bpr", BACKBONES["bprmf"], *given, *asked.fields]
     data = None if asked.data else generated(asked.users, asked.items, asked.rows)
     found = []
     for size in asked.batch:
