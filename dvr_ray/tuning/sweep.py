@@ -139,6 +139,7 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
     began = time.monotonic()
     data, test = prepare(covering(space))
     _check_served(space, Catalogue.of(data))
+    data.indexed()
     plan = Plan(space, str(folder), request.mirror)
     known = Manifest(folder)
     if known.content:

@@ -56,7 +56,7 @@ def test_a_run_goes_on_on_another_machine(there: Path, tmp_path: Path, machine: 
     machine("second")
     epochs = _Epochs()
     run(RunRequest(config, data, mirror.folder, mirror=mirror), epochs)
-    assert epochs.seen == [5, 6, 7, 8]
+    assert epochs.seen == [6, 8]
     assert _result(there) == _result(tmp_path / "unbroken")
     assert len(list((there / "checkpoints").iterdir())) == 2
 
