@@ -39,5 +39,5 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
 
     monkeypatch.setattr(Storage, "upload", through)
     # One after the other, so that a fault lies between two files.
-    monkeypatch.setattr("dvr_ray.storage.mirror.AT_ONCE", 1)
+    monkeypatch.setattr("dvr_ray.storage.unit.AT_ONCE", 1)
     return found
