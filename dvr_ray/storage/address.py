@@ -176,25 +176,32 @@ class Storage:
     def upload(self, source: Path, name: str) -> None:
         """Copy a local file here, at once or not at all."""
         path = self.below(name).path
-        local = self.filesystem.type_name not in ("s3", "gcs", "abfs")
-        # What object storages get is there when it is complete.
-        written = str(PurePosixPath(path).with_name(f".{PurePosixPath(path).name}.tmp"))
+        target = path
         with source.open("rb") as file, faults(self.address):
-            if local:
-                self.filesystem.create_dir(str(PurePosixPath(path).parent), recursive=True)
-            target = written if local else path
+            if self._has_folders:
+                above, last = PurePosixPath(path).parent, PurePosixPath(path).name
+                self.filesystem.create_dir(str(above), recursive=True)
+                target = str(above / f".{last}.tmp")
             with self.filesystem.open_output_stream(target, compression=None) as stream:
                 shutil.copyfileobj(file, stream, PIECE)
-            if local:
-                self.filesystem.move(written, path)
+            if self._has_folders:
+                self.filesystem.move(target, path)
 
     def delete(self, name: str) -> None:
-        """Remove a file, if it is there."""
-        with faults(self.address):
-            try:
-                self.filesystem.delete_file(self.below(name).path)
-            except FileNotFoundError:
-                return
+        """Remove a file, if it is there, and a folder that it leaves empty."""
+        from pyarrow.fs import FileSelector
+
+        path = self.below(name).path
+        above = str(PurePosixPath(path).parent)
+        with faults(self.address), contextlib.suppress(FileNotFoundError):
+            self.filesystem.delete_file(path)
+            if self._has_folders and not self.filesystem.get_file_info(FileSelector(above)):
+                self.filesystem.delete_dir(above)
+
+    @property
+    def _has_folders(self) -> bool:
+        """Whether this is no object storage, where a file is there only when it is complete."""
+        return self.filesystem.type_name not in ("s3", "gcs", "abfs")
 
     def remove(self, name: str) -> None:
         """Remove a folder with all that is in it, if that can be done."""
