@@ -16,8 +16,9 @@ from kills import SPACE
 CODE = """
 import sys
 from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, connect=False, head_node_args={"num_cpus": 1})
-cluster.add_node(num_cpus=1, env_vars={"DVR_RAY_CACHE": sys.argv[1]})
+NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
+cluster = Cluster(initialize_head=True, connect=False, head_node_args=NODE)
+cluster.add_node(**NODE, env_vars={"DVR_RAY_CACHE": sys.argv[1]})
 print(cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
@@ -28,6 +29,7 @@ cluster.shutdown()
 def cluster(tmp_path: Path) -> Iterator[str]:
     """Address of a cluster of two nodes, each with a cache of its own."""
     here = {"DVR_RAY_CACHE": str(tmp_path / "first"), "RAY_AUTH_MODE": "disabled"}
+    here |= {"RAY_raylet_start_wait_time_s": "120"}
     command = [sys.executable, "-c", CODE, str(tmp_path / "second")]
     with subprocess.Popen(
         command,
@@ -49,8 +51,9 @@ def test_trials_of_both_machines_reach_the_storage(
     cluster: str, there: Path, tmp_path: Path
 ) -> None:
     path, out = tmp_path / "space.yaml", f"file://{there}/sweep"
-    tuned = {**SPACE["tune"], "trials": 6, "concurrent": 2, "final_seeds": 2}
-    path.write_text(yaml.safe_dump({**SPACE, "tune": tuned}))
+    tuned = {**SPACE["tune"], "trials": 4, "concurrent": 2, "final_seeds": 1}
+    run = {**SPACE["run"], "training": {**SPACE["run"]["training"], "epochs": 6}}
+    path.write_text(yaml.safe_dump({**SPACE, "run": run, "tune": tuned}))
     ran = subprocess.run(
         [sys.executable, "-m", "dvr_ray", "tune", str(path), "--out", out, "--address", cluster],
         env={**os.environ, "DVR_RAY_CACHE": str(tmp_path / "first"), "RAY_AUTH_MODE": "disabled"},
