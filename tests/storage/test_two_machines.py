@@ -19,6 +19,7 @@ from ray.cluster_utils import Cluster
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 cluster = Cluster(initialize_head=True, connect=False, head_node_args=NODE)
 cluster.add_node(**NODE, env_vars={"DVR_RAY_CACHE": sys.argv[1]})
+cluster.wait_for_nodes()
 print(cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
