@@ -16,11 +16,32 @@ from pathlib import Path
 
 from dvr_ray.errors import ConfigError
 
-__all__ = ["LOGS", "claimed", "clear_leftovers", "holds", "placed", "temporary_name", "visible"]
+__all__ = [
+    "LOGS",
+    "cache_folder",
+    "claimed",
+    "clear_leftovers",
+    "holds",
+    "placed",
+    "temporary_name",
+    "visible",
+]
 
 SUFFIX = ".tmp"
 LOGS = ("log.txt", "log.txt.1")
 """The command line's log in a folder; it is kept whatever the folder comes to hold."""
+
+
+def cache_folder() -> Path:
+    """Return ``$DVR_RAY_CACHE``, or ``~/.cache/dvr_ray`` where it isn't set.
+
+    Raises
+    ------
+    RuntimeError
+        If it isn't set and the user has no home folder.
+    """
+    given = os.environ.get("DVR_RAY_CACHE")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "dvr_ray"
 
 
 def temporary_name(path: Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 LAYERS = [
     {"errors"},
     {"registry", "seeding", "collective", "state", "kmeans", "events", "files"},
+    {"storage"},
     {"config"},
     {"data", "tracking"},
     {"valuation", "metrics"},

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dvr_ray.cli.options import AsJson
+from dvr_ray.cli.places import stored
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import ConfigError
 
@@ -17,7 +18,11 @@ __all__ = ["report"]
 def report(
     folders: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR", help="Folder of a sweep or a run; or of several sweeps."),
+        typer.Argument(
+            metavar="DIR|URI",
+            parser=stored,
+            help="Folder of a sweep or a run; or of several sweeps.",
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -22,6 +22,7 @@ from dvr_ray.cli.options import (
     Verbose,
     Workers,
 )
+from dvr_ray.cli.places import Place, bring, kept
 from dvr_ray.cli.screen import Screen
 from dvr_ray.events import Note, Started
 from dvr_ray.files import claimed
@@ -66,28 +67,30 @@ def train(
     check_workers(run_config, resources, "--workers")
     tracking = load_tracking(config, overrides or [], more or [])
     check_tracking(tracking, f"{config}: tracking")
-    folder = out or Path("runs") / config.stem
-    check_folder(folder, run_config, resume)
     if resources.workers > 1:
         import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
-    with (
-        logged(screen) as log,
-        RunBar(screen, log, run_config) as bar,
-        claimed(folder),
-    ):
+    bring(run_config.data, config, overrides, more, screen)
+    with kept(out, Path("runs") / config.stem, screen) as place:
+        folder = place.folder
         check_folder(folder, run_config, resume)
-        result = _train(str(config), run_config, tracking, folder, bar, resources, address)
-    _show(result, folder, screen)
-    if tracking.tensorboard:
-        screen.result(f"curves: tensorboard --logdir {folder}")
-    screen.finish({**result, "folder": str(folder)})
+        with (
+            logged(screen) as log,
+            RunBar(screen, log, run_config) as bar,
+            claimed(folder),
+        ):
+            check_folder(folder, run_config, resume)
+            result = _train(str(config), run_config, tracking, place, bar, resources, address)
+        _show(result, folder, screen)
+        if tracking.tensorboard:
+            screen.result(f"curves: tensorboard --logdir {folder}")
+    screen.finish(result | place.about())
 
 
 def _train(
-    place: str,
+    config_place: str,
     config: Any,
     tracking: Any,
-    folder: Path,
+    place: Place,
     bar: RunBar,
     resources: Any,
     address: str | None,
@@ -100,9 +103,9 @@ def _train(
     from dvr_ray.training.run import RunRequest, run
 
     data, _ = prepare(config)
-    check_served(config, Catalogue.of(data), place)
-    where = Tracking(tracking, folder.name, folder.resolve())
-    request = RunRequest(config, data, folder, tracking=where)
+    check_served(config, Catalogue.of(data), config_place)
+    where = Tracking(tracking, place.folder.name, place.folder.resolve())
+    request = RunRequest(config, data, place.folder, tracking=where, mirror=place.mirror)
     if resources.workers == 1:
         _tell_start(request, bar)
         return run(request, bar)
@@ -152,7 +155,8 @@ def _run_group(request: Any, resources: Any, address: str | None, bar: RunBar) -
         _tell_start(request, bar)
         what = shared(request.config, resources.parallel)
         bar.tell(Note(f"Ray is up; training on {resources.workers} workers that share {what}"))
-        with WorkerGroups(request.data, resources, request.folder / "ray-train") as groups:
+        folder = request.folder / ".ray-train"
+        with WorkerGroups(request.data, resources, folder, mirror=request.mirror) as groups:
             run_on(groups.mailbox, [request], bar)
         return finished(request.folder) or {}
     finally:

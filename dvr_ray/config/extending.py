@@ -17,6 +17,7 @@ from typing import Any
 from dvr_ray.config.document import Document, Keys, read_document
 from dvr_ray.config.paths import put
 from dvr_ray.errors import ConfigError
+from dvr_ray.storage import is_address
 
 __all__ = ["EXTENDS", "located", "overridden", "read_extended"]
 
@@ -110,6 +111,8 @@ def located(document: Document, above: tuple[str, ...], folder: Path) -> Documen
     for key in (*above, "data"):
         node = node.get(key) if isinstance(node, dict) else None
     if not isinstance(node, dict) or not isinstance(node.get("path"), str):
+        return document
+    if is_address(node["path"]):
         return document
     content = copy.deepcopy(document.content)
     put(content, (*above, "data", "path"), os.path.normpath(folder.absolute() / node["path"]), "")

@@ -27,8 +27,9 @@ from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.mailbox import Mailbox
 from dvr_ray.distributed.serving import serve
 from dvr_ray.errors import RunError
+from dvr_ray.storage import Mirror, Storage
 from dvr_ray.training.reporter import Reporter
-from dvr_ray.training.run import RunRequest, run
+from dvr_ray.training.run import RunRequest, run, take_over
 from dvr_ray.training.stored import finished
 
 __all__ = ["WorkerGroups", "run_on"]
@@ -54,6 +55,8 @@ class WorkerGroups:
         by nobody else.
     count : int
         Number of groups, so many runs are trained at the same time.
+    mirror : Mirror or None
+        Where Ray Train keeps its files instead, if machines share no folder.
 
     Attributes
     ----------
@@ -62,12 +65,17 @@ class WorkerGroups:
     """
 
     def __init__(
-        self, data: TrialData, resources: ResourcesConfig, folder: Path, count: int = 1
+        self,
+        data: TrialData,
+        resources: ResourcesConfig,
+        folder: Path,
+        count: int = 1,
+        mirror: Mirror | None = None,
     ) -> None:
         import ray
 
         # What a killed driver has left there may be torn.
-        self._folder = folder.resolve()
+        self._folder, self._mirror = folder.resolve(), mirror
         shutil.rmtree(self._folder, ignore_errors=True)
         here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
         made = ray.remote(num_cpus=0, label_selector=here)(Mailbox)
@@ -98,6 +106,8 @@ class WorkerGroups:
             keeper.join(TIMEOUT_SECONDS)
         ray.kill(self.mailbox)
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._mirror is not None:
+            Storage.open(self._mirror.address).remove(".ray-train")
 
     def __enter__(self) -> WorkerGroups:
         """Return the groups."""
@@ -109,6 +119,13 @@ class WorkerGroups:
         if kind is None or issubclass(kind, Exception):
             self.close()
 
+    def _shared(self) -> dict[str, Any]:
+        """Where Ray Train keeps its own files, as it wants to be told."""
+        if self._mirror is None:
+            return {"storage_path": str(self._folder)}
+        storage = Storage.open(self._mirror.address).below(".ray-train")
+        return {"storage_path": storage.path, "storage_filesystem": storage.filesystem}
+
     def _keep(self, data: Any, resources: ResourcesConfig) -> None:
         """Start a group whenever a run waits for one; ``fit()`` blocks for the life of a group."""
         import ray
@@ -116,7 +133,7 @@ class WorkerGroups:
         while not self._left.is_set() and ray.get(self.mailbox.wanted.remote()):
             group, cause = uuid.uuid4().hex[:8], "they ended early"
             try:
-                _trainer(group, self.mailbox, data, resources, self._folder).fit()
+                _trainer(group, self.mailbox, data, resources, self._shared()).fit()
             except Exception as error:
                 cause = _cause(error)
             # Without a connection any use of Ray would end this process.
@@ -179,7 +196,9 @@ def _follow(mailbox: Any, numbers: dict[int, RunRequest], reporter: Reporter) ->
         if news.row is not None:
             reporter.report(news.row, None)
             waiting[mailbox.news.remote(number)] = number
-        elif finished(folder := numbers[number].folder) is None:
+            continue
+        take_over(numbers[number])
+        if finished(folder := numbers[number].folder) is None:
             raise RunError(str(folder), "its workers left no result", "train it again")
 
 
@@ -191,7 +210,9 @@ def _cause(error: BaseException) -> str:
     return lines[-1].strip() if lines else type(error).__name__
 
 
-def _trainer(group: str, mailbox: Any, data: Any, resources: ResourcesConfig, folder: Path) -> Any:
+def _trainer(
+    group: str, mailbox: Any, data: Any, resources: ResourcesConfig, shared: dict[str, Any]
+) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -215,7 +236,7 @@ def _trainer(group: str, mailbox: Any, data: Any, resources: ResourcesConfig, fo
         torch_config=TorchConfig(backend=backend, timeout_s=SUM_SECONDS[resources.parallel]),
         run_config=RunConfig(
             name=group,
-            storage_path=str(folder),
+            **shared,
             # Tries are counted for each run, and not over the life of a group.
             failure_config=FailureConfig(max_failures=0, max_preemption_failures=0),
         ),

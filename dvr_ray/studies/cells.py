@@ -14,6 +14,7 @@ from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.study import Study
 from dvr_ray.errors import CheckpointError, ConfigError
+from dvr_ray.storage import is_address
 from dvr_ray.training.checkpoint import write_json
 
 __all__ = ["Cell", "Cells", "cells_of", "configured", "key_of"]
@@ -88,7 +89,7 @@ def configured(study: Study, cell: Cell, chosen: Mapping[str, Any], root: Path) 
     try:
         config = apply(study.run, values)
         path = config.data.path
-        if path is not None and not Path(path).is_absolute():
+        if path is not None and not is_address(path) and not Path(path).is_absolute():
             config = apply(config, {"data.path": str(root.resolve() / path)})
         return apply(config, dict.fromkeys(study.seeded, cell.seed))
     except ConfigError as error:

@@ -21,7 +21,7 @@ from dvr_ray.files import placed, temporary_name
 
 __all__ = ["Progress", "Stored", "newest", "save", "write_json", "write_tensors"]
 
-FORMAT = 2
+FORMAT = 3
 KEPT = 2
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from dvr_ray.data.catalogue import KnownCatalogue
 from dvr_ray.data.interactions import Interactions, SealedTest, TrialData
 from dvr_ray.files import clear_leftovers, placed
 from dvr_ray.metrics import Catalogue
+from dvr_ray.storage import Mirror, Upload
 from dvr_ray.tracking import Tracking
 from dvr_ray.training.build import build_reranker
 from dvr_ray.training.checkpoint import Progress, write_json, write_tensors
@@ -46,7 +47,7 @@ from dvr_ray.training.stored import (
 from dvr_ray.training.tracked import tracked
 from dvr_ray.training.value_table import loss_separation, separation, value_table
 
-__all__ = ["RunRequest", "run", "test_metrics"]
+__all__ = ["RunRequest", "run", "take_over", "test_metrics"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class RunRequest:
     replay : bool
         Whether a run that goes on reports its earlier rows again, for a searcher that must know
         them all.
+    mirror : Mirror or None
+        Where a copy of the folder is kept, which then is the mirror's.
     """
 
     config: RunConfig
@@ -76,6 +79,7 @@ class RunRequest:
     metrics: tuple[str, ...] = ()
     tracking: Tracking = field(default_factory=Tracking)
     replay: bool = False
+    mirror: Mirror | None = None
 
 
 def run(
@@ -106,7 +110,10 @@ def run(
         The content of ``result.json``.
     """
     group = collective or OneProcess()
-    with _alone(request.folder, group):
+    if request.mirror is not None:
+        request = replace(request, folder=request.mirror.folder)
+    with _alone(request, group) as upload:
+        reporter = _Uploading(reporter, upload)
         done = finished(request.folder)
         if done is None:
             place = device or torch.device("cpu")
@@ -119,18 +126,45 @@ def run(
 
 
 @contextmanager
-def _alone(folder: Path, group: Collective) -> Iterator[None]:
+def _alone(request: RunRequest, group: Collective) -> Iterator[Upload]:
     """Hold the run's folder: workers of a killed driver may go on for some seconds."""
+    folder, upload = request.folder, Upload(request.mirror)
     if group.rank > 0:
+        upload.fetch()
         group.sum_(torch.zeros(1))
-        yield
+        yield upload
         return
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".run.lock"):
         clear_leftovers(folder)
         clear_leftovers(folder / "checkpoints")
+        upload.fetch()
         group.sum_(torch.zeros(1))
-        yield
+        with upload:
+            yield upload
+
+
+class _Uploading:
+    """Has what was written before a row copied to the storage, and passes the row on."""
+
+    def __init__(self, reporter: Reporter, upload: Upload) -> None:
+        self._reporter, self._upload = reporter, upload
+
+    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
+        self._upload.soon()
+        self._reporter.report(row, checkpoint)
+
+
+def take_over(request: RunRequest) -> None:
+    """Fetch what was trained on another machine, without its checkpoints.
+
+    Raises
+    ------
+    StorageError
+        If it can't be read.
+    """
+    if request.mirror is not None and finished(request.folder) is None:
+        request.mirror.fetch(light=True)
 
 
 def _replay(folder: Path, epoch: int, reporter: Reporter) -> None:

@@ -26,7 +26,7 @@ __all__ = ["Budget", "TrialEvents", "make_scheduler", "make_tuner"]
 
 DRIVER_BYTES = 1 << 20
 RESTARTS = 2
-STORED = "tune"
+STORED = ".tune"
 
 
 class Budget(Stopper):  # type: ignore[misc]
@@ -158,7 +158,7 @@ def make_tuner(
     """
     space = plan.space
     # What Tune keeps for itself isn't read again.
-    shutil.rmtree(Path(plan.folder) / "ray" / STORED, ignore_errors=True)
+    shutil.rmtree(plan.here / "ray" / STORED, ignore_errors=True)
     return Tuner(
         _with_resources(
             tune.with_parameters(
@@ -176,7 +176,7 @@ def make_tuner(
         ),
         run_config=RunConfig(
             name=STORED,
-            storage_path=str(Path(plan.folder) / "ray"),
+            storage_path=str(plan.here / "ray"),
             stop=budget,
             callbacks=[events],
             # A trial that raises ends and is noted; what Tune sees fail is a lost process.

@@ -31,7 +31,7 @@ def open_search(plan: Plan, manifest: Manifest) -> tuple[Searcher, Budget]:
         If its memory, or the result of a trial, is damaged.
     """
     budget = Budget(manifest.seconds_spent, plan.space.tune.minutes)
-    path = Path(plan.folder) / "ray" / "searcher.pkl"
+    path = plan.here / "ray" / "searcher.pkl"
     searcher = Searcher(plan.space, path, make_scheduler(plan.space), budget.stop_all)
     for asked in searcher.asked:
         where = _folder(plan, asked.values)
@@ -82,7 +82,7 @@ def search(
         watcher.on_event(which, status, metrics)
         if groups is not None and status != "running":
             # It may have been stopped early.
-            groups.drop(Path(plan.folder) / "trials" / manifest.content["order"][which])
+            groups.drop(plan.here / "trials" / manifest.content["order"][which])
 
     def on_loss(values: dict[str, Any], failure: Failure, given_up: bool) -> None:
         if groups is not None:

@@ -21,6 +21,7 @@ from dvr_ray.errors import ConfigError, RunError
 from dvr_ray.events import Note, Tell
 from dvr_ray.files import claimed, holds
 from dvr_ray.metrics import Catalogue, parse
+from dvr_ray.storage import Mirror
 from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check, check_served
 from dvr_ray.training.prepare import prepare
@@ -54,6 +55,8 @@ class SweepRequest:
         Takes the events.
     verbose : bool
         Whether Ray's own messages come to the terminal.
+    mirror : Mirror or None
+        Where a copy of the folder is kept; then it is the mirror's folder.
     """
 
     space: SearchSpace
@@ -62,6 +65,7 @@ class SweepRequest:
     address: str | None
     tell: Tell
     verbose: bool = False
+    mirror: Mirror | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,8 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
     began = time.monotonic()
     data, test = prepare(covering(space))
     _check_served(space, Catalogue.of(data))
-    plan = Plan(space, str(folder))
+    data.indexed()
+    plan = Plan(space, str(folder), request.mirror)
     known = Manifest(folder)
     if known.content:
         # What is damaged is found before Ray is started.
@@ -175,7 +180,7 @@ def _groups(
     resources = plan.space.resources
     if resources.workers == 1:
         return nullcontext()
-    return WorkerGroups(data, resources, Path(plan.folder) / "ray" / "train", count)
+    return WorkerGroups(data, resources, plan.here / "ray" / ".train", count, plan.mirror)
 
 
 def _check_served(space: SearchSpace, catalogue: Catalogue) -> None:
@@ -188,7 +193,7 @@ def _check_served(space: SearchSpace, catalogue: Catalogue) -> None:
 
 
 def _write_down(records: list[TrialRecord], plan: Plan, manifest: Manifest) -> None:
-    folder = Path(plan.folder)
+    folder = plan.here
     write_trials(records, plan.space, folder / "trials.csv")
     mirror_study(records, plan.space, folder / "study.log")
     counts = {s: sum(r.status == s for r in records) for s in ("finished", "stopped", "failed")}
@@ -214,7 +219,7 @@ def _conclude(
             "mend the cause, or give more tune.minutes, and use --resume",
         )
     winner = plan.config(front[0].values)
-    dump(winner, Path(plan.folder) / "best.yaml")
+    dump(winner, plan.here / "best.yaml")
     final: dict[str, Any] = {}
     if plan.space.tune.final_seeds:
         count = plan.space.tune.final_seeds

@@ -18,6 +18,8 @@ from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.gauges import Gauges
+from dvr_ray.errors import StorageError
+from dvr_ray.storage import Mirror, Upload
 from dvr_ray.tracking import Tracking
 from dvr_ray.training.stored import Failure, note_failure, read_failure
 from dvr_ray.tuning.suggest import decoded
@@ -39,11 +41,23 @@ class Plan:
     space : SearchSpace
         The sweep.
     folder : str
-        The sweep's folder, visible to all nodes.
+        The sweep's folder, visible to all nodes unless there is a mirror.
+    mirror : Mirror or None
+        Where a copy of the folder is kept; every machine then has a working folder of its own.
     """
 
     space: SearchSpace
     folder: str
+    mirror: Mirror | None = None
+
+    @property
+    def here(self) -> Path:
+        """The sweep's folder on this machine."""
+        return Path(self.folder) if self.mirror is None else self.mirror.folder
+
+    def mirror_of(self, folder: Path) -> Mirror | None:
+        """Return where the copy of a run's folder is kept."""
+        return None if self.mirror is None else self.mirror.of(folder)
 
     def config(self, values: dict[str, Any]) -> RunConfig:
         """Return the run of some suggested values."""
@@ -52,7 +66,7 @@ class Plan:
     @property
     def tracking(self) -> Tracking:
         """Where else the numbers of trials and retrainings go."""
-        return Tracking(self.space.tracking, self.space.name, Path(self.folder))
+        return Tracking(self.space.tracking, self.space.name, self.here)
 
 
 def covering(space: SearchSpace) -> RunConfig:
@@ -73,7 +87,7 @@ def covering(space: SearchSpace) -> RunConfig:
 
 def trial_folder(plan: Plan, config: RunConfig) -> Path:
     """Return the folder of a config's run."""
-    return Path(plan.folder) / "trials" / config_hash(config)
+    return plan.here / "trials" / config_hash(config)
 
 
 def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData, mailbox: Any) -> None:
@@ -102,7 +116,9 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData, mailbox: A
     config = plan.config(values)
     folder = trial_folder(plan, config)
     objectives = plan.space.tune.objectives
-    request = RunRequest(config, data, folder, objectives, plan.tracking, replay=True)
+    request = RunRequest(
+        config, data, folder, objectives, plan.tracking, replay=True, mirror=plan.mirror_of(folder)
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # A sampler may suggest a config that another trial is training right now.
@@ -113,8 +129,8 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData, mailbox: A
                 return
     except Exception as error:
         failure = Failure.of(error)
-        # On a full disk the note fails too; then Tune's report of it must do.
-        with contextlib.suppress(OSError):
+        # On a full disk, or without the storage, the note fails too; then Tune's report must do.
+        with contextlib.suppress(OSError, StorageError), Upload(request.mirror):
             note_failure(folder, failure)
     tune.report({FAILURE: failure.cause})
 

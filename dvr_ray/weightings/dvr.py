@@ -278,15 +278,16 @@ class Dvr(Weighting):
         if self._net is not None:
             state |= prefixed("net", self._net.tensors())
             state |= prefixed("policy", self._policy_tensors())
-            state |= {"inputs": self._inputs.static, "columns": torch.tensor(self._net.columns)}
+            state |= prefixed("inputs", self._inputs.tensors())
+            state |= {"columns": torch.tensor(self._net.columns)}
         return state
 
     def load_tensors(self, state: dict[str, Tensor]) -> None:
         """Restore what `tensors` gave."""
         self.parts.adapter.load_tensors(under("adapter", state))
         self._kept = state["kept"]
-        if "inputs" in state:
-            self._inputs.static = state["inputs"]
+        if "columns" in state:
+            self._inputs.load_tensors(under("inputs", state))
             self._net = self._make_net(int(state["columns"]))
             self._net.load_tensors(under("net", state))
             self._policy.load(_numbers(under("policy", state)))

@@ -290,6 +290,6 @@ def test_checkpoint_of_another_format_is_refused(
     with pytest.raises(KeyboardInterrupt):
         run(RunRequest(small_run(), small_data, tmp_path), Recorder(stop_after=2))
     described = max((tmp_path / "checkpoints").glob("epoch-*")) / "state.json"
-    described.write_text(described.read_text().replace('"format": 2', '"format": 99'))
-    with pytest.raises(CheckpointError, match="must be of format 2, got 99"):
+    described.write_text(described.read_text().replace('"format": 3', '"format": 99'))
+    with pytest.raises(CheckpointError, match="must be of format 3, got 99"):
         _train(small_run(), small_data, tmp_path)
