@@ -145,9 +145,9 @@ class DVR:
         Parameters
         ----------
         frame : DataFrame, optional
-            A log of the same users and items, in columns named as in `fit`: it is valued as a whole,
-            as ``dvr-ray values --data`` does, so that a row's features are counted in it. By
-            default the training rows, as they were valued after training.
+            A log of the same users and items, in columns named as in `fit`. It is valued as a
+            whole, as by ``dvr-ray values --data``: a row's features are counted in it. By default
+            the training rows, as they were valued after training.
         passes : int
             Random partitions into batches that values of a frame are averaged over.
         skip_unknown : bool
