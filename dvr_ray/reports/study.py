@@ -27,7 +27,9 @@ __all__ = ["PAGE", "SUMMARY", "write_study"]
 PAGE, SUMMARY = "study.html", "study.json"
 
 
-def write_study(study: Study, result: StudyResult, folder: Path, scale: str | None) -> list[Sheet]:
+def write_study(
+    study: Study, result: StudyResult, folder: Path, scale: str | None, page: Path | None = None
+) -> list[Sheet]:
     """Write ``tables/``, ``figures/`` (where matplotlib is), ``study.html`` and ``study.json``.
 
     Parameters
@@ -40,6 +42,8 @@ def write_study(study: Study, result: StudyResult, folder: Path, scale: str | No
         Where the files go.
     scale : str or None
         What it was overridden with, for the record.
+    page : Path, optional
+        Where the page goes, with its numbers beside it, instead of the folder.
 
     Returns
     -------
@@ -52,7 +56,8 @@ def write_study(study: Study, result: StudyResult, folder: Path, scale: str | No
         for chart in charts:
             save(chart, folder / "figures")
     content = _content(study, result, sheets, charts, scale)
-    write_page(content, _digest(study, result, scale), folder / PAGE, folder / SUMMARY)
+    summary = page.with_suffix(".json") if page else folder / SUMMARY
+    write_page(content, _digest(study, result, scale), page or folder / PAGE, summary)
     return sheets
 
 
@@ -65,7 +70,7 @@ def _content(
 ) -> Content:
     sections = [
         Section(sheet.title, sheet.note, table=Table(
-            tuple(sheet.columns), tuple(map(tuple, sheet.rows)), left=_texts(sheet)))
+            tuple(sheet.columns), tuple(map(tuple, sheet.rows)), left=sheet.left))
         for sheet in sheets
     ]  # fmt: skip
     sections += [
@@ -88,13 +93,10 @@ def _content(
     )
 
 
-def _texts(sheet: Sheet) -> int:
-    return {"differences": 4, "removal": 3}.get(sheet.name, 1)
-
-
 def _seconds(result: StudyResult) -> list[float]:
-    # Cells that are the same run share a record.
-    runs = {id(r): r["seconds"] for r in [*result.records.values(), *result.removed.values()]}
+    # Cells that are the same run share a record; read back from JSON it is no longer one object.
+    records = [*result.records.values(), *result.removed.values()]
+    runs = {(r["data"], r.get("wall"), r["seconds"]): r["seconds"] for r in records}
     return list(runs.values())
 
 
@@ -126,7 +128,8 @@ def _digest(study: Study, result: StudyResult, scale: str | None) -> dict[str, A
         "budget": {"tries": sum(c.tries for c in result.chosen), "cells": len(result.records),
                    "seconds": sum(_seconds(result))},
         "chosen": [
-            {"for": dict(c.own), "only": dict(c.choice.only), "values": c.values, "tries": c.tries}
+            {"choice": study.choose.index(c.choice), "for": dict(c.own),
+             "only": dict(c.choice.only), "values": c.values, "tries": c.tries}
             for c in result.chosen
         ],
         "cells": [

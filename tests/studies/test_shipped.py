@@ -97,3 +97,15 @@ def test_smoke_ends_in_tables_figures_and_numbers(
     for measure in study.measures:
         assert quantity(measure).title in titles or measure in UNMEASURED.get(name, []), measure
     assert (out / "study.html").read_text().count('class="figure"') >= max(1, len(study.figures))
+    written = {path: path.read_bytes() for path in _written(out)}
+    for path in written:
+        path.unlink()
+    (out / "study.json").write_bytes(written[out / "study.json"])
+    again = CliRunner().invoke(app, ["report", str(out)], catch_exceptions=False)
+    assert again.exit_code == 0 and f"report: {out / 'study.html'}" in again.output
+    assert {path: path.read_bytes() for path in _written(out)} == written
+
+
+def _written(folder: Path) -> list[Path]:
+    """What can be made of a study's numbers, but figures, which hold when they were made."""
+    return [*folder.glob("tables/*"), *folder.glob("study.*")]
