@@ -54,6 +54,7 @@ def test_the_first_run_is_the_joint_one_and_its_valuator_stays(joint: Path, fixe
     second = load_file(fixed / "model.safetensors")
     assert any(not torch.equal(first[name], second[name]) for name in first)
     told = open_run(fixed).result["pretrained"]
+    assert set(told) == {"run", "valuator", "seconds", "best_epoch"}
     assert told["best_epoch"] == open_run(joint).result["best_epoch"] and told["seconds"] > 0
 
 
