@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -78,10 +79,11 @@ def _content(
                 (Panel(draw(chart)),))
         for chart in charts
     ]  # fmt: skip
-    seconds = sum(_seconds(result))
+    seconds, count = sum(_seconds(result)), len(study.seeds)
     return Content(
         title=study.name,
-        subtitle=f"Mean ± sd over {len(study.seeds)} seeds on the sealed test part. {TEST}.",
+        subtitle=f"Mean ± sd over {count} {'seeds' if count > 1 else 'seed'} on the sealed test "
+        f"part. {TEST}.",
         cards=(
             Card("cells", str(len(result.records)), f"{len(result.failures)} failed"),
             Card("scale", scale or "as written", f"seeds {', '.join(map(str, study.seeds))}"),
@@ -90,6 +92,7 @@ def _content(
         sections=tuple(sections),
         facts=tuple(_facts(result)),
         config=_yaml(study),
+        elsewhere=", those of runs in tables/cells.csv",
     )
 
 
@@ -102,13 +105,20 @@ def _seconds(result: StudyResult) -> list[float]:
 
 def _facts(result: StudyResult) -> list[tuple[str, str]]:
     records = list(result.records.values())
-    machines = {", ".join(f"{k} {v}" for k, v in r.get("hardware", {}).items()) for r in records}
+    machines = {_hardware(record.get("hardware", {})) for record in records}
     versions = {", ".join(f"{k} {v}" for k, v in r["versions"].items()) for r in records
                 if "versions" in r}  # fmt: skip
     found = [("chosen", str(chosen)) for chosen in result.chosen]
     found += [("failed", f"{cell}: {cause}") for cell, cause in result.failures.items()]
     found += [("hardware", text) for text in sorted(machines) if text]
     return [*found, *(("versions", text) for text in sorted(versions))]
+
+
+def _hardware(found: Mapping[str, Any]) -> str:
+    """What a run had: a machine without a GPU has none to name."""
+    named = {"cpus": "{} CPUs", "memory_gib": "{} GiB of memory", "gpu": "GPU {}"}
+    known = ((name, value) for name, value in found.items() if value is not None)
+    return ", ".join(named.get(name, "{}").format(value) for name, value in known)
 
 
 def _yaml(study: Study) -> str:
