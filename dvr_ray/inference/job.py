@@ -17,7 +17,7 @@ import torch
 
 from dvr_ray.data.features.feature import DYNAMIC, EXACT_ROWS
 from dvr_ray.errors import ConfigError
-from dvr_ray.files import LOGS, clear_leftovers, visible
+from dvr_ray.files import clear_leftovers, holds
 from dvr_ray.inference.blocks import BLOCK_ROWS, Blocks
 from dvr_ray.inference.features import exact_features, needs_times, staged_features
 from dvr_ray.inference.matching import OtherLog
@@ -160,11 +160,9 @@ def check_values_folder(folder: Path, identity: str) -> dict[str, Any] | None:
     ConfigError
         If the folder holds something else, or other values.
     """
-    names = [name for name in visible(folder) if name not in LOGS] if folder.exists() else []
     stored = stored_identity(folder)
-    if stored is None and names:
-        rule = f"the folder isn't empty and holds no values, got {names[0]}"
-        raise ConfigError(str(folder), rule, "use another --out")
+    if stored is None:
+        holds(folder, f"{WORK}/{IDENTITY}", "values")
     if stored is not None and stored != identity:
         raise ConfigError(
             str(folder), "holds values of another run or log, or with other options",
