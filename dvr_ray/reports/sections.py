@@ -11,6 +11,7 @@ from dvr_ray.reports.findings import RunFindings
 from dvr_ray.reports.parts import Card, Panel, Section, Table
 from dvr_ray.reports.summary import Summary, significant
 from dvr_ray.reports.value_sections import value_sections
+from dvr_ray.weightings.monitors import MONITORS
 
 __all__ = ["auc_card", "run_sections"]
 
@@ -106,7 +107,7 @@ def _small_panels(
 ) -> tuple[Panel, ...]:
     """Panels of figures by name, with what each name means and its last value."""
     notes = {
-        name: [text for text in (run_figures.MEANINGS.get(name), (last or {}).get(name)) if text]
+        name: [text for text in (MONITORS.get(name), (last or {}).get(name)) if text]
         for name in figures
     }
     return tuple(Panel(figure, name, "; ".join(notes[name])) for name, figure in figures.items())

@@ -16,6 +16,7 @@ from dvr_ray.config.study import Study
 from dvr_ray.errors import CheckpointError, ConfigError
 from dvr_ray.storage import is_address
 from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.pretraining import fingerprint, pretrained
 
 __all__ = ["Cell", "Cells", "cells_of", "configured", "key_of"]
 
@@ -112,6 +113,8 @@ def _portable(config: RunConfig, exclude_defaults: bool) -> dict[str, Any]:
     if "values" in content.get("method", {}):
         # Of another run, whose folder is named after its key.
         content["method"]["values"] = Path(content["method"]["values"]).parent.name
+    if isinstance(named := pretrained(config), str):
+        content["method"]["pretrained"] = fingerprint(Path(named))
     return content
 
 

@@ -75,7 +75,7 @@ def work(
         "passes": result.get("passes"),
         **_told(folder, canonical(config.training.metric)),
         "rows": len(data.train),
-        "seconds": result["seconds"],
+        "seconds": result["seconds"] + result.get("pretrained", {}).get("seconds", 0.0),
         "wall": round(time.monotonic() - started, 3),
         "memory": round(_peak() / MIB),
         "data": data.fingerprint,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock
+from torch import Tensor
 
 from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective, OneProcess
@@ -33,7 +34,15 @@ from dvr_ray.training.evaluation import Evaluator
 from dvr_ray.training.final_metrics import chance_of_gaps, final_metrics
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.opened import load_backbone
-from dvr_ray.training.reporter import Reporter
+from dvr_ray.training.pretraining import (
+    FOLDER,
+    fingerprint,
+    first_run,
+    pretrained,
+    second_run,
+    stored_valuator,
+)
+from dvr_ray.training.reporter import Reporter, Silent
 from dvr_ray.training.stored import (
     FAILURE,
     HISTORY,
@@ -117,12 +126,34 @@ def run(
         done = finished(request.folder)
         if done is None:
             place = device or torch.device("cpu")
-            trainer = Trainer(request.config, request.data, group, place, request.metrics, parallel)
-            return _train(trainer, request, reporter, group)
+            given, told = _pretrained(request, group, place, parallel)
+            config = second_run(request.config)
+            trainer = Trainer(config, request.data, group, place, request.metrics, parallel)
+            trainer.weighting.load_valuator(given)
+            return _train(trainer, request, reporter, group, told)
         tracking = request.tracking if group.rank == 0 else Tracking()
         with tracked(reporter, tracking, request.config, request.folder) as teller:
             _replay(request.folder, done["epoch"], teller)
         return done
+
+
+def _pretrained(
+    request: RunRequest, group: Collective, device: torch.device, parallel: Parallel
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the valuator that is held fixed, and what is told of it; empty where it learns."""
+    named, folder = pretrained(request.config), request.folder / FOLDER
+    if not named:
+        return {}, {}
+    told: dict[str, Any] = {"run": named}
+    if isinstance(named, str):
+        folder = Path(named)
+    else:
+        first = replace(
+            request, config=first_run(request.config), folder=folder, tracking=Tracking()
+        )
+        done = run(first, Silent(), group, device, parallel)
+        told = {"run": FOLDER, "seconds": done["seconds"], "best_epoch": done["best_epoch"]}
+    return stored_valuator(folder), {"pretrained": told | {"valuator": fingerprint(folder)}}
 
 
 @contextmanager
@@ -175,7 +206,11 @@ def _replay(folder: Path, epoch: int, reporter: Reporter) -> None:
 
 
 def _train(
-    trainer: Trainer, request: RunRequest, reporter: Reporter, group: Collective
+    trainer: Trainer,
+    request: RunRequest,
+    reporter: Reporter,
+    group: Collective,
+    told: dict[str, Any],
 ) -> dict[str, Any]:
     folder = request.folder
     epoch = trainer.resume(folder / "checkpoints")
@@ -194,6 +229,7 @@ def _train(
         "best_epoch": progress.best_epoch,
         "selection": progress.best_metrics,
         "seconds": round(progress.seconds, 3),
+        **told,
     }
     if group.rank == 0:
         KnownCatalogue.of(request.data).write(folder)
