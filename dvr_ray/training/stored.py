@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray.errors import CheckpointError, DivergedError, DvrRayError, masked
-from dvr_ray.files import placed
+from dvr_ray.files import patient, placed
 from dvr_ray.training.checkpoint import write_json
 
 __all__ = ["Failure", "drop_after", "finished", "note_failure", "read_failure", "read_rows"]
@@ -88,6 +88,7 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+@patient
 def drop_after(folder: Path, epoch: int) -> None:
     """Drop rows that were logged after the epoch that the run goes on from."""
     kept = [row for row in read_rows(folder) if row["epoch"] <= epoch]
