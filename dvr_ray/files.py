@@ -72,8 +72,8 @@ def placed(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        # A write that fails for want of room doesn't say where.
-        if error.errno is not None and error.filename is None:
+        # A write that fails for want of room doesn't say where; a temporary name helps nobody.
+        if error.errno is not None and error.filename in (None, str(temporary)):
             error.filename = str(path)
         raise
     finally:

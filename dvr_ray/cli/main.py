@@ -82,7 +82,7 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     # Even a command line that can't be read may have asked for JSON.
     screen = Screen(as_json="--json" in sys.argv)
-    # As Ray does, which takes this handler's place: what is open is closed on the way out.
+    # What is open is closed on the way out.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
     try:
         code = app(standalone_mode=False)

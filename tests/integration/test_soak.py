@@ -20,7 +20,7 @@ from survival import check_survived, counted_space, numbers
 TRIALS = 200
 ACTOR = "ray::ImplicitFunc"
 # What is killed, in an order that is drawn, each when some more trials have finished.
-VICTIMS = ["worker"] * 6 + ["node"] * 2 + ["driver"] * 2
+VICTIMS = ["worker"] * 4 + ["node"] + ["driver"] * 2
 
 
 def _finished(out: Path) -> int:
@@ -41,28 +41,31 @@ def _soak(nodes: Nodes, space: Path, out: Path) -> str:
     """Run the sweep to its end, killing on the way; what the last driver said."""
     when = moments("soak")
     victims = when.sample(VICTIMS, len(VICTIMS))
-    moments_ = sorted(when.sample(range(5, TRIALS - 5), len(victims)))
+    points = sorted(when.sample(range(5, TRIALS - 5), len(victims)))
 
     def begin(*more: str) -> subprocess.Popen[str]:
         command = tune(space, out, "--address", nodes.address, *more)
         return start(command, **nodes.environment())
 
     process = begin()
-    for victim, moment in zip(victims, moments_, strict=True):
-        while _finished(out) < moment:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.02)
-        sys.stdout.write(f"{victim} at {_finished(out)}\n")
-        if victim == "worker":
-            _kill_worker(nodes, when)
-        elif victim == "node":
-            nodes.kill(nodes._nodes[1])
-            nodes.add()
-        else:
-            kill(process.pid)
-            process.communicate()
-            process = begin("--resume")
-    return ended(process, seconds=600)
+    try:
+        for victim, moment in zip(victims, points, strict=True):
+            while _finished(out) < moment:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.02)
+            sys.stdout.write(f"{victim} at {_finished(out)}\n")
+            if victim == "worker":
+                _kill_worker(nodes, when)
+            elif victim == "node":
+                nodes.kill(nodes._nodes[1])
+                nodes.add()
+            else:
+                kill(process.pid)
+                process.communicate()
+                process = begin("--resume")
+        return ended(process, seconds=600)
+    finally:
+        process.kill()
 
 
 @pytest.mark.ray
