@@ -35,7 +35,6 @@ from dvr_ray.events import Failed
 __all__ = ["app", "main"]
 
 INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
-RESUME = "the same command with --resume goes on from here"
 # What no check beforehand can find.
 WHILE_RUNNING = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
@@ -82,16 +81,18 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     # Even a command line that can't be read may have asked for JSON.
     screen = Screen(as_json="--json" in sys.argv)
-    # What is open is closed on the way out.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+    signals: list[int] = []
+
+    def terminate(number: int, frame: object) -> None:
+        signals.append(number)
+        raise KeyboardInterrupt  # what is open is closed on the way out, as after Ctrl-C
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         code = app(standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code
-            _end(screen, f"interrupted; {RESUME}", code)
-    except SystemExit as error:
-        if error.code != signal.SIGTERM:
-            raise
-        code = _end(screen, f"ended by SIGTERM; {RESUME}", TERMINATED)
+            why, code = ("ended by SIGTERM", TERMINATED) if signals else ("interrupted", code)
+            _end(screen, f"{why}; the same command with --resume goes on from here", code)
     except DvrRayError as error:
         code = _end(screen, str(error), error.exit_code)
     except OSError as error:
