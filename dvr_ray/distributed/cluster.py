@@ -110,12 +110,14 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
         ray.init(**options)
     except Exception as error:  # Ray raises bare ones too, as when a node doesn't start in time
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ResourceError(
-            f"--address {address}" if address else "this machine",
-            f"can't connect to Ray ({first})",
+        mend = (
             "check the address; if it asks for a token: export RAY_AUTH_MODE=token, and give it in "
-            "~/.ray/auth_token or RAY_AUTH_TOKEN_PATH",
-        ) from error
+            "~/.ray/auth_token or RAY_AUTH_TOKEN_PATH"
+        )
+        if options["address"] == "local":
+            mend = "try again when this machine is less busy"
+        place = f"--address {address}" if address else "Ray"
+        raise ResourceError(place, f"can't connect to Ray ({first})", mend) from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, ends)  # Ray's own aborts this process with a stack of its own
     total = ray.cluster_resources()
