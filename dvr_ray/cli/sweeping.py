@@ -93,6 +93,8 @@ def _show(result: Any, folder: Path, space: Any, screen: Screen, log: LogFile) -
     screen.result(f"train the best again: dvr-ray train {folder}/best.yaml --out FOLDER")
     if space.tracking.tensorboard:
         screen.result(f"curves: tensorboard --logdir {folder}")
+    if result.faults:
+        screen.result(f"faults: {result.faults}")
     if failed:
         screen.result(f"{failed} of {len(result.records)} trials failed: {log.path}")
     return {
@@ -101,6 +103,7 @@ def _show(result: Any, folder: Path, space: Any, screen: Screen, log: LogFile) -
                  "values": best.values},
         "trials": len(result.records),
         "failed": failed,
+        "faults": result.faults,
         "final": result.final,
     }  # fmt: skip
 

@@ -13,6 +13,7 @@ resources of a group whose owner was killed would stay reserved until the driver
 from __future__ import annotations
 
 import functools
+import math
 import pickle
 import shutil
 import threading
@@ -27,6 +28,7 @@ from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.mailbox import Mailbox
 from dvr_ray.distributed.serving import serve
 from dvr_ray.errors import RunError
+from dvr_ray.files import patience
 from dvr_ray.storage import Mirror, Storage
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.run import RunRequest, run, take_over
@@ -36,9 +38,7 @@ __all__ = ["WorkerGroups", "run_on"]
 
 RESTARTS = 2
 TIMEOUT_SECONDS = 60
-SUM_SECONDS = {"batches": TIMEOUT_SECONDS, "masks": 86_400}
-"""How long a worker waits for the others in a sum; sharing masks, for as long as the slowest one
-trains. A worker that is lost is noticed either way: its connections close, and Ray Train looks."""
+MASKS_SECONDS = 86_400
 
 
 class WorkerGroups:
@@ -96,6 +96,12 @@ class WorkerGroups:
         import ray
 
         ray.get(self.mailbox.drop.remote(None if folder is None else str(folder.resolve())))
+
+    def leave(self, nodes: set[str]) -> None:
+        """Have runs on nodes that were given notice go on elsewhere after their next row."""
+        import ray
+
+        ray.get(self.mailbox.leave.remote(nodes))
 
     def close(self) -> None:
         """Let the workers go and wait for them; who doesn't come in time loses the mailbox."""
@@ -210,6 +216,16 @@ def _cause(error: BaseException) -> str:
     return lines[-1].strip() if lines else type(error).__name__
 
 
+def _sum_seconds(parallel: str) -> int:
+    """How long a worker waits for the others in a sum.
+
+    Sharing masks, for as long as the slowest one trains; else for as long as worker 0 may wait for
+    storage. A worker that is lost is noticed either way: its connections close, and Ray Train
+    looks.
+    """
+    return MASKS_SECONDS if parallel == "masks" else TIMEOUT_SECONDS + math.ceil(patience())
+
+
 def _trainer(
     group: str, mailbox: Any, data: Any, resources: ResourcesConfig, shared: dict[str, Any]
 ) -> Any:
@@ -233,7 +249,7 @@ def _trainer(
         scaling_config=ScalingConfig(
             num_workers=resources.workers, use_gpu=gpu, resources_per_worker=each
         ),
-        torch_config=TorchConfig(backend=backend, timeout_s=SUM_SECONDS[resources.parallel]),
+        torch_config=TorchConfig(backend=backend, timeout_s=_sum_seconds(resources.parallel)),
         run_config=RunConfig(
             name=group,
             **shared,

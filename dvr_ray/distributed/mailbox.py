@@ -79,6 +79,8 @@ class Mailbox:
         self._tries = tries
         self._runs: list[_Run] = []
         self._turns: dict[str, list[int]] = {}  # numbers of the runs that a group took
+        self._nodes: dict[str, set[str]] = {}  # where the workers of a group are
+        self._leaving: set[str] = set()
         self._closed = False
         self._changed = asyncio.Condition()
 
@@ -127,13 +129,21 @@ class Mailbox:
             )
             return not self._closed
 
+    async def leave(self, nodes: set[str]) -> None:
+        """Take which nodes were given notice: groups there let go of their runs at the next row."""
+        async with self._changed:
+            self._leaving |= nodes
+            self._changed.notify_all()
+
     async def lost(self, group: str, cause: str) -> None:
         """Have another group go on with what this one had.
 
         A group that is lost before it took anything counts for the run that waited for it, so that
-        workers which can't be started aren't started for ever.
+        workers which can't be started aren't started for ever. One on a node that was given notice
+        doesn't count.
         """
         async with self._changed:
+            spared = self._departs(group)
             if group in self._turns:
                 open_runs = [run for run in self._runs if run.group == group and not run.over]
             else:
@@ -142,6 +152,7 @@ class Mailbox:
                     run.tries += 1
             for run in open_runs:
                 run.group = ""
+                run.tries -= spared
                 if run.tries >= self._tries:
                     rule = f"its workers were lost {run.tries} times, as when memory runs out"
                     run.end(RunError(run.folder, f"{rule} or a node dies ({cause})"))
@@ -149,14 +160,20 @@ class Mailbox:
 
     # Called by all workers of a group alike.
 
-    async def take(self, group: str, turn: int) -> Task | None:
+    async def take(self, group: str, turn: int, node: str = "") -> Task | None:
         """Wait for a group's next run, the same for all its workers; None when there is no more."""
         turns = self._turns.setdefault(group, [])
+        self._nodes.setdefault(group, set()).add(node)
         async with self._changed:
             await self._changed.wait_for(
-                lambda: self._closed or turn < len(turns) or any(run.waits for run in self._runs)
+                lambda: (
+                    self._closed
+                    or turn < len(turns)
+                    or self._departs(group)
+                    or any(run.waits for run in self._runs)
+                )
             )
-            if self._closed:
+            if self._closed or (turn == len(turns) and self._departs(group)):
                 return None
             if turn == len(turns):
                 turns.append(next(n for n, run in enumerate(self._runs) if run.waits))
@@ -165,13 +182,14 @@ class Mailbox:
             run = self._runs[turns[turn]]
             return Task(turns[turn], run.request, run.told > 0)
 
-    async def report(self, number: int, epoch: int, row: dict[str, Any] | None) -> bool:
+    async def report(self, number: int, epoch: int, row: dict[str, Any] | None) -> bool | None:
         """Wait until a row was taken; one of the workers brings it.
 
         Returns
         -------
-        bool
-            Whether the run goes on, the same for all workers; else it was stopped here.
+        bool or None
+            Whether the run goes on, the same for all workers; else it was stopped here. None where
+            another group is to go on with it.
         """
         run = self._runs[number]
         async with self._changed:
@@ -179,7 +197,12 @@ class Mailbox:
                 run.row = row
                 self._changed.notify_all()
             await self._changed.wait_for(lambda: run.taken >= epoch or run.over)
+            if run.taken >= epoch and not run.over and self._departs(run.group):
+                return None
             return run.taken >= epoch
+
+    def _departs(self, group: str) -> bool:
+        return bool(self._nodes.get(group, set()) & self._leaving)
 
     async def _end(self, runs: list[_Run], error: DvrRayError | None) -> None:
         async with self._changed:

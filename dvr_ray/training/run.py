@@ -7,6 +7,7 @@ without training.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from dvr_ray.backbones import Backbone
@@ -24,7 +25,7 @@ from dvr_ray.config.load import dump
 from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.catalogue import KnownCatalogue
 from dvr_ray.data.interactions import Interactions, SealedTest, TrialData
-from dvr_ray.files import clear_leftovers, placed
+from dvr_ray.files import clear_leftovers, locked, patient, placed
 from dvr_ray.metrics import Catalogue
 from dvr_ray.storage import Mirror, Upload
 from dvr_ray.tracking import Tracking
@@ -165,8 +166,7 @@ def _alone(request: RunRequest, group: Collective) -> Iterator[Upload]:
         group.sum_(torch.zeros(1))
         yield upload
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".run.lock"):
+    with locked(folder / ".run.lock"):
         clear_leftovers(folder)
         clear_leftovers(folder / "checkpoints")
         upload.fetch()
@@ -247,11 +247,16 @@ def _train(
             result |= loss_separation(request.data, losses)
         else:
             table = value_table(request.data, losses, valued.values, valued.probabilities)
-            with placed(folder / VALUES) as temporary:
-                table.to_parquet(temporary, index=False)
+            _write_values(table, folder)
             result |= separation(table) | {"passes": round(valued.passes, 4)}
         write_json(folder / "result.json", result)
     return result
+
+
+@patient
+def _write_values(table: pd.DataFrame, folder: Path) -> None:
+    with placed(folder / VALUES) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def _chance(request: RunRequest, backbone: Backbone, names: list[str]) -> dict[str, float]:
@@ -332,6 +337,8 @@ test_metrics.__test__ = False  # type: ignore[attr-defined]  # not a test, whate
 class _Log:
     """Appends rows to ``metrics.jsonl``, the one file that grows in place.
 
+    What a failed try has left of a row is cut off before the next one.
+
     A row is written before its epoch's checkpoint: rows beyond the newest checkpoint are dropped
     when a run goes on, but a missing one couldn't be brought back.
     """
@@ -341,5 +348,10 @@ class _Log:
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
         """Append one row."""
+        self._append(json.dumps(row) + "\n", self._path.stat().st_size)
+
+    @patient
+    def _append(self, line: str, size: int) -> None:
+        os.truncate(self._path, size)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(line)

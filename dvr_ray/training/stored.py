@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dvr_ray.errors import CheckpointError, DivergedError, DvrRayError, masked
-from dvr_ray.files import placed
+from dvr_ray.files import patient, placed
 from dvr_ray.training.checkpoint import write_json
 
 __all__ = [
@@ -101,6 +101,7 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+@patient
 def drop_after(folder: Path, epoch: int) -> None:
     """Drop rows that were logged after the epoch that the run goes on from."""
     kept = [row for row in read_rows(folder) if row["epoch"] <= epoch]

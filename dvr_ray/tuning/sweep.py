@@ -7,6 +7,7 @@ checkpoint, and one whose ``result.json`` exists is returned without training.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,10 @@ from dvr_ray.config.load import apply, dump
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
+from dvr_ray.distributed.departures import HeadWatch
 from dvr_ray.distributed.group import WorkerGroups
 from dvr_ray.errors import ConfigError, RunError
-from dvr_ray.events import Note, Tell
+from dvr_ray.events import Failed, Note, Tell, Warned
 from dvr_ray.files import claimed, holds
 from dvr_ray.metrics import Catalogue, parse
 from dvr_ray.storage import Mirror
@@ -26,6 +28,7 @@ from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check, check_served
 from dvr_ray.training.prepare import prepare
 from dvr_ray.training.sharing import check_workers
+from dvr_ray.tuning.faults import Faults
 from dvr_ray.tuning.final import read_final, retrain_and_test
 from dvr_ray.tuning.manifest import Manifest, space_hash
 from dvr_ray.tuning.records import TrialRecord, mirror_study, pareto, write_trials
@@ -70,11 +73,15 @@ class SweepRequest:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep found: all trials, the winner first in ``front``, and the final test."""
+    """What a sweep found: all trials, the winner first in ``front``, and the final test.
+
+    ``faults`` says in a line what was lost on the way and how trials went on; empty if nothing was.
+    """
 
     records: list[TrialRecord]
     front: list[TrialRecord]
     final: dict[str, Any]
+    faults: str
 
 
 def check_space(space: SearchSpace, place: str) -> None:
@@ -163,14 +170,35 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
             )
         request.tell(Note(f"Ray is up after {time.monotonic() - began:.0f} s; searching"))
         watcher = Watcher(plan, manifest.number, request.tell)
-        watcher.tell_earlier(manifest.content.get("order", []))
-        with _groups(plan, data, fits) as groups:
+        faults = Faults(manifest, lambda line: request.tell(Warned(line)))
+        if order := manifest.content.get("order", []):
+            watcher.tell_earlier(order, faults.resumed(folder / "trials"))
+        with HeadWatch(_farewell(request)), _groups(plan, data, fits) as groups:
             opened = open_search(plan, manifest)
-            records = search(plan, data, manifest, fits, opened, watcher, groups)
+            records = search(plan, data, manifest, fits, opened, watcher, groups, faults)
             _write_down(records, plan, manifest)
-            return _conclude(request, plan, records, data, test, manifest, groups)
+            front = _front(request, plan, records)
+            final = _conclude(request, plan, front[0], data, test, manifest, groups)
+            _remove_locks(folder)
+            return SweepResult(records, front, final, faults.summary())
     finally:
         disconnect()
+
+
+def _remove_locks(folder: Path) -> None:
+    """Remove the locks of runs that have ended; the sweep's own is held, and stays."""
+    for name in ("trials", "final"):
+        for path in (folder / name).rglob(".*lock"):
+            path.unlink(missing_ok=True)
+
+
+def _farewell(request: SweepRequest) -> Callable[[], None]:
+    """Return what is said when the head of the cluster is gone."""
+    text = (
+        f"{request.folder}: the head of the Ray cluster is gone; start a cluster, and use the same "
+        "command with its --address and --resume: finished trials are kept"
+    )
+    return lambda: request.tell(Failed(text, RunError.exit_code))
 
 
 def _groups(
@@ -201,15 +229,7 @@ def _write_down(records: list[TrialRecord], plan: Plan, manifest: Manifest) -> N
     manifest.write()
 
 
-def _conclude(
-    request: SweepRequest,
-    plan: Plan,
-    records: list[TrialRecord],
-    data: TrialData,
-    test: SealedTest,
-    manifest: Manifest,
-    groups: WorkerGroups | None,
-) -> SweepResult:
+def _front(request: SweepRequest, plan: Plan, records: list[TrialRecord]) -> list[TrialRecord]:
     front = pareto(records, plan.space.tune.objectives)
     if not front:
         causes = [r.error for r in records if r.error]
@@ -218,14 +238,25 @@ def _conclude(
             f"none of {len(records)} trials gave a result" + (f" ({causes[0]})" if causes else ""),
             "mend the cause, or give more tune.minutes, and use --resume",
         )
-    winner = plan.config(front[0].values)
+    return front
+
+
+def _conclude(
+    request: SweepRequest,
+    plan: Plan,
+    best: TrialRecord,
+    data: TrialData,
+    test: SealedTest,
+    manifest: Manifest,
+    groups: WorkerGroups | None,
+) -> dict[str, Any]:
+    winner = plan.config(best.values)
     dump(winner, plan.here / "best.yaml")
-    final: dict[str, Any] = {}
-    if plan.space.tune.final_seeds:
-        count = plan.space.tune.final_seeds
-        request.tell(Note(f"search ended; retraining the winner on fresh seeds: {count}"))
-        final = retrain_and_test(plan, winner, front[0], data, test, manifest, groups, request.tell)
-    return SweepResult(records, front, final)
+    if not plan.space.tune.final_seeds:
+        return {}
+    count = plan.space.tune.final_seeds
+    request.tell(Note(f"search ended; retraining the winner on fresh seeds: {count}"))
+    return retrain_and_test(plan, winner, best, data, test, manifest, groups, request.tell)
 
 
 def _check_folder(space: SearchSpace, folder: Path, resume: bool) -> None:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from dvr_ray.config.load import apply, config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
+from dvr_ray.distributed.departures import this_node
 from dvr_ray.distributed.gauges import Gauges
 from dvr_ray.errors import StorageError
+from dvr_ray.files import locked
 from dvr_ray.storage import Mirror, Upload
 from dvr_ray.tracking import Tracking
 from dvr_ray.training.stored import Failure, note_failure, read_failure
@@ -27,9 +27,9 @@ from dvr_ray.tuning.suggest import decoded
 if TYPE_CHECKING:
     from dvr_ray.training.run import RunRequest
 
-__all__ = ["FAILURE", "Plan", "covering", "trainable", "trial_folder"]
+__all__ = ["FAILURE", "NODE", "Plan", "covering", "trainable", "trial_folder"]
 
-FAILURE = "failure"
+FAILURE, NODE = "failure", "node"
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,8 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData, mailbox: A
         config, data, folder, objectives, plan.tracking, replay=True, mirror=plan.mirror_of(folder)
     )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         # A sampler may suggest a config that another trial is training right now.
-        with FileLock(folder / ".lock"):
+        with locked(folder / ".lock"):
             failure = read_failure(folder)
             if failure is None or not failure.final:
                 _train(request, plan, mailbox)
@@ -159,6 +158,7 @@ class TuneReporter:
 
     def __init__(self, objectives: tuple[str, ...], gauges: Gauges) -> None:
         self._objectives, self._gauges = objectives, gauges
+        self._node = this_node()
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
         """Report what searchers and schedulers read; the run's own folder holds the checkpoint."""
@@ -166,4 +166,4 @@ class TuneReporter:
 
         self._gauges.show(row)
         told = {name: row["selection"][name] for name in self._objectives}
-        tune.report(told | {"epoch": row["epoch"], "phase": row["phase"]})
+        tune.report(told | {"epoch": row["epoch"], "phase": row["phase"], NODE: self._node})

@@ -96,14 +96,14 @@ class Watcher:
             except StorageError as error:
                 LOG.warning("%s", error)
 
-    def tell_earlier(self, order: list[str]) -> None:
-        """Tell the trials that had finished before a resumption."""
+    def tell_earlier(self, order: list[str], how: str) -> None:
+        """Tell the trials that had finished before a resumption, and how it goes on."""
         folders = [self._plan.here / "trials" / name for name in order]
         done = {n: folder for n, folder in enumerate(folders) if finished(folder) is not None}
         for number, folder in done.items():
             self._tell(self._ended(number, folder, "", earlier=True))
-        if done:
-            self._tell(Note(f"going on; finished before: {len(done)} of the trials"))
+        if order:
+            self._tell(Note(f"going on: {how}"))
 
     def warn(self, values: dict[str, Any], text: str) -> None:
         """Tell a warning of a trial."""

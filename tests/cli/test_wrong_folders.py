@@ -216,6 +216,7 @@ def test_full_disk(full: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> No
     }[full]
     before = files(root / "run")
     with monkeypatch.context() as patch:
+        patch.setenv("DVR_RAY_STORAGE_PATIENCE", "0")
         patch.setattr(target, no_room)
         code, said = called("train", "small.yaml", "--out", root / "run", "--resume")
     lines = [line for line in said.splitlines() if line.startswith("error ")]

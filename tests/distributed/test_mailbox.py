@@ -61,6 +61,29 @@ def test_workers_go_on_when_their_row_was_taken() -> None:
     asyncio.run(go())
 
 
+def test_a_group_with_notice_lets_go_and_another_goes_on() -> None:
+    """After the row that was taken; it counts as no try, and the group takes nothing more."""
+
+    async def go() -> None:
+        test = _Test(tries=1)
+        await test.box.submit("one", b"")
+        assert await test.box.take("a", 0, "here") and await test.box.take("a", 0, "doomed")
+        rows = await test.told(0, 1)
+        await test.box.news(0)
+        await test.box.leave({"doomed"})
+        assert not any(task.done() for task in rows)
+        (asked,) = await test.waits(test.box.news(0))
+        assert [await task for task in rows] == [None, None]
+        assert await test.box.take("a", 1, "here") is None
+        await test.box.lost("a", "moved")
+        task = await test.box.take("b", 0, "elsewhere")
+        assert task is not None and task.replay
+        await test.box.end(0)
+        assert await asked == News()
+
+    asyncio.run(go())
+
+
 def test_a_stopped_run_stops_all_workers_at_the_same_row() -> None:
     """A slow worker that brings an older row, which was taken, goes on to the last one."""
 
