@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dvr_ray.monitors import MONITORS
 from dvr_ray.reports import run_figures
 from dvr_ray.reports.auc import Separation
 from dvr_ray.reports.findings import RunFindings
 from dvr_ray.reports.parts import Card, Panel, Section, Table
 from dvr_ray.reports.summary import Summary, significant
 from dvr_ray.reports.value_sections import value_sections
-from dvr_ray.weightings.monitors import MONITORS
 
 __all__ = ["auc_card", "run_sections"]
 

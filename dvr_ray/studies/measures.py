@@ -15,7 +15,7 @@ from typing import Any
 
 from dvr_ray.errors import ConfigError, DvrRayError, nearest
 from dvr_ray.metrics import parse
-from dvr_ray.weightings.monitors import MONITORS
+from dvr_ray.monitors import MONITORS
 
 __all__ = ["Quantity", "quantity"]
 

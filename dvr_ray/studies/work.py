@@ -16,9 +16,10 @@ from dvr_ray.metrics import Catalogue
 from dvr_ray.registry import canonical
 from dvr_ray.storage import Mirror
 from dvr_ray.training.build import check_served
+from dvr_ray.training.final_metrics import test_metrics
 from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, run, test_metrics
+from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.stored import read_rows
 
 __all__ = ["work"]

@@ -6,35 +6,27 @@ without training.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import dump
 from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.catalogue import KnownCatalogue
-from dvr_ray.data.interactions import Interactions, SealedTest, TrialData
+from dvr_ray.data.interactions import TrialData
 from dvr_ray.files import clear_leftovers, locked, patient, placed
-from dvr_ray.metrics import Catalogue
 from dvr_ray.storage import Mirror, Upload
 from dvr_ray.tracking import Tracking
-from dvr_ray.training.build import build_reranker
 from dvr_ray.training.checkpoint import Progress, write_json, write_tensors
-from dvr_ray.training.evaluation import Evaluator
-from dvr_ray.training.final_metrics import chance_of_gaps, final_metrics
+from dvr_ray.training.final_metrics import chance_on_selection
 from dvr_ray.training.loop import Trainer
-from dvr_ray.training.opened import load_backbone
 from dvr_ray.training.pretraining import (
     FOLDER,
     fingerprint,
@@ -43,7 +35,7 @@ from dvr_ray.training.pretraining import (
     second_run,
     stored_valuator,
 )
-from dvr_ray.training.reporter import Reporter, Silent
+from dvr_ray.training.reporter import Reporter, RowLog, Silent
 from dvr_ray.training.stored import (
     FAILURE,
     HISTORY,
@@ -57,7 +49,7 @@ from dvr_ray.training.stored import (
 from dvr_ray.training.tracked import tracked
 from dvr_ray.training.value_table import loss_separation, separation, value_table
 
-__all__ = ["RunRequest", "run", "take_over", "test_metrics"]
+__all__ = ["RunRequest", "run", "take_over"]
 
 
 @dataclass(frozen=True)
@@ -234,7 +226,9 @@ def _train(
     if group.rank == 0:
         KnownCatalogue.of(request.data).write(folder)
         write_tensors(folder / MODEL, best.backbone.state_dict())
-        result["selection"] |= _chance(request, best.backbone, list(progress.best_metrics))
+        result["selection"] |= chance_on_selection(
+            request.config, request.data, best.backbone, list(progress.best_metrics)
+        )
         tensors = trainer.weighting.valuator_tensors()
         if tensors:
             write_tensors(folder / VALUATOR, tensors)
@@ -259,19 +253,12 @@ def _write_values(table: pd.DataFrame, folder: Path) -> None:
         table.to_parquet(temporary, index=False)
 
 
-def _chance(request: RunRequest, backbone: Backbone, names: list[str]) -> dict[str, float]:
-    """Say what chance makes of the gaps between groups on validation-selection."""
-    data = request.data
-    evaluator = _evaluator(request.config, data, [data.train], {"selection": data.selection})
-    return chance_of_gaps(evaluator, backbone, "selection", names)
-
-
 def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Collective) -> Progress:
     """Train; worker 0 sends each row to the trackers and logs it before its checkpoint."""
     checkpoints = request.folder / "checkpoints"
     if group.rank > 0:
         return trainer.fit(checkpoints, reporter)
-    log, known = _Log(request.folder / "metrics.jsonl"), read_rows(request.folder)
+    log, known = RowLog(request.folder / "metrics.jsonl"), read_rows(request.folder)
     sent = group.traffic.sent
 
     def tell(row: dict[str, Any]) -> None:
@@ -283,75 +270,3 @@ def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Colle
 
     with tracked(log, request.tracking, request.config, request.folder, known) as teller:
         return trainer.fit(checkpoints, reporter, tell)
-
-
-def test_metrics(
-    config: RunConfig, data: TrialData, test: SealedTest, folder: Path, metrics: tuple[str, ...]
-) -> dict[str, float]:
-    """Measure a finished run on the sealed test part; the caller writes the look down.
-
-    Parameters
-    ----------
-    config, data
-        Of the run.
-    test : SealedTest
-        The test part.
-    folder : Path
-        The run's folder.
-    metrics : tuple of str
-        Metrics to measure.
-
-    Returns
-    -------
-    dict
-        The metrics; with a gap between groups of users ``NAME null`` and ``NAME error``, as
-        `dvr_ray.training.final_metrics` says; and ``pushed@20``, the mean number of pushed items in
-        a top-20 list, where an attack was planted.
-    """
-    backbone = load_backbone(config, data.train, folder)
-    known = [data.train, data.reward, data.selection]
-    evaluator = _evaluator(config, data, known, {"test": test.interactions})
-    measured = final_metrics(evaluator, backbone, "test", metrics)
-    if len(data.push_targets):
-        users = np.flatnonzero(test.interactions.user_counts)
-        lists = evaluator.top_items(backbone, users, 20)
-        measured["pushed@20"] = float(np.isin(lists, data.push_targets).sum(1).mean())
-    return measured
-
-
-def _evaluator(
-    config: RunConfig,
-    data: TrialData,
-    known: list[Interactions],
-    parts: dict[str, Interactions],
-) -> Evaluator:
-    """Make an evaluator of one process whose lists are re-ranked as the run says."""
-    catalogue = Catalogue.of(data)
-    evaluator = Evaluator(known, parts, OneProcess(), catalogue)
-    return evaluator.reranked(build_reranker(config, catalogue))
-
-
-test_metrics.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks
-
-
-class _Log:
-    """Appends rows to ``metrics.jsonl``, the one file that grows in place.
-
-    What a failed try has left of a row is cut off before the next one.
-
-    A row is written before its epoch's checkpoint: rows beyond the newest checkpoint are dropped
-    when a run goes on, but a missing one couldn't be brought back.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
-        """Append one row."""
-        self._append(json.dumps(row) + "\n", self._path.stat().st_size)
-
-    @patient
-    def _append(self, line: str, size: int) -> None:
-        os.truncate(self._path, size)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line)

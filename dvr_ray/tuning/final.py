@@ -16,9 +16,10 @@ from dvr_ray.events import Tell
 from dvr_ray.registry import canonical
 from dvr_ray.storage import Upload
 from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.final_metrics import test_metrics
 from dvr_ray.training.following import Polling
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, run, take_over, test_metrics
+from dvr_ray.training.run import RunRequest, run, take_over
 from dvr_ray.training.stored import Failure, finished
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord

@@ -25,7 +25,7 @@ from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord, write_trials
 
 # Written only by a whole sweep, or only after something went wrong.
-SWEEP_ONLY = {"order", "counts.STATUS"}
+SWEEP_ONLY = {"order", "counts.STATUS", "faults"}
 # Written only with a valuator that is learned before.
 PRETRAINED_ONLY = {"run", "valuator", "seconds", "best_epoch"}
 # Written only with directional masks and scalar credit.

@@ -118,6 +118,11 @@ def completed(log: Interactions, rows: np.ndarray, sums: np.ndarray, items: np.n
         `ListSums.user` of its users.
     items : ndarray, shape (2, I)
         Coherence and largest share of every item.
+
+    Returns
+    -------
+    Cosines
+        Of all rows and items.
     """
     item_sum, item_top, user_mean = rows
     others = np.maximum(log.user_counts - 1, 1).astype(np.float32)
