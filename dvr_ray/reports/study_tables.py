@@ -32,7 +32,8 @@ def sheets_of(study: Study, result: StudyResult) -> list[Sheet]:
         _group_sheet(study, group, own, [d for d in found if d.group == group], several)
         for group, own in groups.items()
     ]
-    if found:
+    if any(len(difference.gaps) > 1 for difference in found):
+        # Of one seed they say no more than the tables do.
         sheets.append(_differences_sheet(found))
     if result.removed:
         sheets.append(_removal_sheet(study, result))
