@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from nodes import RAY, free_ports
 
 pytest.importorskip("aiohttp_cors", reason="install the extra: pip install -e '.[cluster]'")
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -25,7 +25,6 @@ FIELDS = [
     "data.users=60", "data.items=50", "training.warmup=1", "adapter.masks=2", "valuator.units=4",
     "tune.trials=2", "tune.final_seeds=0", "tune.scheduler=none", "tune.minutes=10",
 ]  # fmt: skip
-RAY = "import sys; sys.argv[0] = 'ray'; from ray.scripts.scripts import main; main()"
 
 
 @dataclass(frozen=True)
@@ -67,16 +66,6 @@ class _Head:
         return process.returncode, said
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 def _wait(ready: Callable[[], bool], seconds: float = 90) -> None:
     until = time.monotonic() + seconds
     while not ready():
@@ -101,7 +90,7 @@ def _code(address: str, token: str | None) -> int:
 def head(repository: Path) -> Iterator[_Head]:
     # Not pytest's own folder: names of sockets may have 107 letters.
     folder = Path(tempfile.mkdtemp(prefix="dvr", dir="/tmp"))
-    port, dashboard, client, agent = _free_ports(4)
+    port, dashboard, client, agent = free_ports(4)
     found = _Head(port, f"http://127.0.0.1:{dashboard}", folder, repository)
     own = "from dvr_ray.distributed.cluster import own_token; own_token()"
     subprocess.run([sys.executable, "-c", own], env=found.environment(), check=True)
