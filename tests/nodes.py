@@ -47,13 +47,15 @@ class Nodes:
         ``host:port`` of the head, for ``--address``.
     folder : Path
         Visible to all nodes; results may go there.
+    alive : list of Popen
+        The nodes, the head first; each leads a process group.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (port,) = free_ports(1)
         self.address = f"127.0.0.1:{port}"
-        self._nodes: list[subprocess.Popen[bytes]] = []
+        self.alive: list[subprocess.Popen[bytes]] = []
         subprocess.run([sys.executable, "-c", TOKEN], env=self.environment(), check=True)
 
     def environment(self, **others: str) -> dict[str, str]:
@@ -64,11 +66,11 @@ class Nodes:
         return {**kept, **own, "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", **others}
 
     def add(self, *options: str, cpus: int = 1) -> subprocess.Popen[bytes]:
-        """Start a node, the first is the head; it is there some seconds later (see `wait`).
+        """Start a node, the first is the head, and wait until it is there.
 
         ``options`` go to ``ray start``, such as ``--num-gpus=1`` or ``--labels=...``.
         """
-        if self._nodes:
+        if self.alive:
             role = [f"--address={self.address}"]
         else:
             client, dashboard = free_ports(2)
@@ -84,17 +86,20 @@ class Nodes:
             env=self.environment(), start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self._nodes.append(node)
+        self.alive.append(node)
+        # One by one: nodes that start at the same moment would take the same socket's name.
+        self.wait()
         return node
 
     def kill(self, node: subprocess.Popen[bytes]) -> None:
         """End a node as a power cut does: no process of it says goodbye."""
         os.killpg(node.pid, signal.SIGKILL)
         node.wait()
-        self._nodes.remove(node)
+        self.alive.remove(node)
 
-    def wait(self, count: int) -> None:
-        """Wait until so many nodes live, as the head knows it."""
+    def wait(self) -> None:
+        """Wait until the head knows as many nodes as live."""
+        count = len(self.alive)
         done = self.python(WAIT.format(address=self.address, count=count))
         assert done.returncode == 0, f"there aren't {count} nodes: {done.stderr}"
 
@@ -107,9 +112,9 @@ class Nodes:
 
     def stop(self) -> None:
         """End all nodes, the head last."""
-        for node in reversed(self._nodes):
+        for node in reversed(self.alive):
             node.terminate()
-        for node in reversed(self._nodes):
+        for node in reversed(self.alive):
             try:
                 node.wait(20)
             except subprocess.TimeoutExpired:
@@ -117,16 +122,14 @@ class Nodes:
 
 
 @contextmanager
-def three_nodes(cpus: int = 1) -> Iterator[Nodes]:
-    """Start a head and two more nodes, each with so many CPUs."""
+def three_nodes(*cpus: int) -> Iterator[Nodes]:
+    """Start a head and two more nodes, with 1 CPU each or as many as given."""
     # Not pytest's own folder: names of sockets may have 107 letters.
     folder = Path(tempfile.mkdtemp(prefix="dvr", dir="/tmp"))
     nodes = Nodes(folder)
     try:
-        for count in (1, 2, 3):
-            # One by one: nodes that start at the same moment would take the same socket's name.
-            nodes.add(cpus=cpus)
-            nodes.wait(count)
+        for each in cpus or (1, 1, 1):
+            nodes.add(cpus=each)
         yield nodes
     finally:
         nodes.stop()

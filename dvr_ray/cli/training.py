@@ -23,7 +23,7 @@ from dvr_ray.cli.options import (
     Workers,
 )
 from dvr_ray.cli.screen import Screen
-from dvr_ray.events import Note, Started
+from dvr_ray.events import Note, Started, Warned
 from dvr_ray.files import claimed
 from dvr_ray.registry import canonical
 
@@ -152,7 +152,11 @@ def _run_group(request: Any, resources: Any, address: str | None, bar: RunBar) -
         _tell_start(request, bar)
         what = shared(request.config, resources.parallel)
         bar.tell(Note(f"Ray is up; training on {resources.workers} workers that share {what}"))
-        with WorkerGroups(request.data, resources, request.folder / "ray-train") as groups:
+
+        def warn(folder: str, text: str) -> None:
+            bar.tell(Warned(text))
+
+        with WorkerGroups(request.data, resources, request.folder / "ray-train", warn) as groups:
             run_on(groups.mailbox, [request], bar)
         return finished(request.folder) or {}
     finally:

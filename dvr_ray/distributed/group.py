@@ -17,13 +17,14 @@ import pickle
 import shutil
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
+from dvr_ray.distributed.capacity import Cluster
 from dvr_ray.distributed.mailbox import Mailbox
 from dvr_ray.distributed.serving import serve
 from dvr_ray.errors import RunError
@@ -33,6 +34,7 @@ from dvr_ray.training.stored import finished
 
 __all__ = ["WorkerGroups", "run_on"]
 
+LOOK_SECONDS = 0.2
 RESTARTS = 2
 TIMEOUT_SECONDS = 60
 SUM_SECONDS = {"batches": TIMEOUT_SECONDS, "masks": 86_400}
@@ -41,7 +43,11 @@ trains. A worker that is lost is noticed either way: its connections close, and 
 
 
 class WorkerGroups:
-    """Groups that wait for runs; a context manager. Each is started when a run waits for it.
+    """Groups that wait for runs; a context manager.
+
+    A group is started when a run waits for it and there is room. Where there is none for a whole
+    group but for ``resources.least`` workers, it is smaller, and leaves after a run when there is
+    more room.
 
     Parameters
     ----------
@@ -52,8 +58,8 @@ class WorkerGroups:
     folder : Path
         Where Ray Train keeps its own files while the groups live; visible to all nodes, and used
         by nobody else.
-    count : int
-        Number of groups, so many runs are trained at the same time.
+    on_notice : callable
+        Takes the folder of a run and what happened to its workers.
 
     Attributes
     ----------
@@ -62,7 +68,11 @@ class WorkerGroups:
     """
 
     def __init__(
-        self, data: TrialData, resources: ResourcesConfig, folder: Path, count: int = 1
+        self,
+        data: TrialData,
+        resources: ResourcesConfig,
+        folder: Path,
+        on_notice: Callable[[str, str], None],
     ) -> None:
         import ray
 
@@ -71,17 +81,15 @@ class WorkerGroups:
         shutil.rmtree(self._folder, ignore_errors=True)
         here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
         made = ray.remote(num_cpus=0, label_selector=here)(Mailbox)
-        self.mailbox = made.remote(1 + RESTARTS)
+        self.mailbox = made.remote(1 + RESTARTS, resources.workers)
+        self._resources, self._on_notice = resources, on_notice
+        self._data = ray.put(data)
+        self._groups: dict[str, int] = {}  # workers of those that live
+        self._missed = False
+        self._connected = threading.Lock()
         self._left = threading.Event()
-        shared = ray.put(data)
-        self._keepers = [
-            threading.Thread(
-                target=self._keep, args=(shared, resources), name=f"group {number}", daemon=True
-            )
-            for number in range(count)
-        ]
-        for keeper in self._keepers:
-            keeper.start()
+        self._keeper = threading.Thread(target=self._keep, name="groups", daemon=True)
+        self._keeper.start()
 
     def drop(self, folder: Path | None = None) -> None:
         """Stop the runs of a folder, or all, whose trial doesn't wait for them any more."""
@@ -94,8 +102,8 @@ class WorkerGroups:
         import ray
 
         ray.get(self.mailbox.close.remote())
-        for keeper in self._keepers:
-            keeper.join(TIMEOUT_SECONDS)
+        self._keeper.join(TIMEOUT_SECONDS)
+        self._leave()
         ray.kill(self.mailbox)
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -105,23 +113,83 @@ class WorkerGroups:
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         """Close; after an interruption the workers end with the connection to Ray."""
-        self._left.set()
         if kind is None or issubclass(kind, Exception):
             self.close()
+        self._leave()
 
-    def _keep(self, data: Any, resources: ResourcesConfig) -> None:
-        """Start a group whenever a run waits for one; ``fit()`` blocks for the life of a group."""
+    def _leave(self) -> None:
+        with self._connected:
+            self._left.set()
+
+    def _keep(self) -> None:
+        """Look after the groups until there is no more work and all have gone."""
+        while not self._left.wait(LOOK_SECONDS):
+            with self._connected:
+                # Without a connection any use of Ray would end this process.
+                if self._left.is_set() or not self._look():
+                    return
+
+    def _look(self) -> bool:
+        """Start a group that is missing, let a small one go; False when all have gone."""
         import ray
 
-        while not self._left.is_set() and ray.get(self.mailbox.wanted.remote()):
-            group, cause = uuid.uuid4().hex[:8], "they ended early"
-            try:
-                _trainer(group, self.mailbox, data, resources, self._folder).fit()
-            except Exception as error:
-                cause = _cause(error)
-            # Without a connection any use of Ray would end this process.
+        needs = ray.get(self.mailbox.needs.remote(list(self._groups)))
+        for folder, text in needs.notices:
+            self._on_notice(folder, text)
+        if needs.groups is None:
+            return bool(self._groups)
+        there = Cluster.look()
+        if needs.groups:
+            self._start(there)
+        elif self._free(there) > 0:
+            self._relieve()
+        return True
+
+    def _relieve(self) -> None:
+        """Let a small group go, so that a larger one takes its place."""
+        import ray
+
+        for group, size in self._groups.items():
+            if size < self._resources.workers:
+                ray.get(self.mailbox.relieve.remote(group))
+                return
+
+    def _free(self, cluster: Cluster) -> int:
+        """Workers that there is room for, apart from what other jobs have taken."""
+        return cluster.room(self._resources) - sum(self._groups.values())
+
+    def _start(self, there: Cluster) -> None:
+        """Start a group if there is room."""
+        least, room = self._resources.least, self._free(there.grown())
+        # What an autoscaler promises may not come: then what is there has to do.
+        if self._missed and self._free(there) >= least:
+            room = self._free(there)
+        if room < least:
+            return
+        group, size = uuid.uuid4().hex[:8], min(self._resources.workers, room)
+        self._groups[group] = size
+        threading.Thread(
+            target=self._serve, args=(group, size), name=f"group {group}", daemon=True
+        ).start()
+
+    def _serve(self, group: str, size: int) -> None:
+        """Start a group; ``fit()`` blocks for its life."""
+        import ray
+        from ray.train import ControllerError
+
+        cause, placed = "they ended early", True
+        try:
+            _trainer(group, self.mailbox, self._data, self._resources, size, self._folder).fit()
+        except ControllerError as error:
+            cause, placed = _cause(error), "timed out" not in str(error)
+        except Exception as error:
+            cause = _cause(error)
+        with self._connected:
             if not self._left.is_set():
-                ray.get(self.mailbox.lost.remote(group, cause))
+                self._missed = not placed
+                if placed:
+                    ray.get(self.mailbox.lost.remote(group, cause))
+                del self._groups[group]
 
 
 def run_on(mailbox: Any, requests: Sequence[RunRequest], reporter: Reporter) -> None:
@@ -191,7 +259,9 @@ def _cause(error: BaseException) -> str:
     return lines[-1].strip() if lines else type(error).__name__
 
 
-def _trainer(group: str, mailbox: Any, data: Any, resources: ResourcesConfig, folder: Path) -> Any:
+def _trainer(
+    group: str, mailbox: Any, data: Any, resources: ResourcesConfig, workers: int, folder: Path
+) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -210,13 +280,18 @@ def _trainer(group: str, mailbox: Any, data: Any, resources: ResourcesConfig, fo
             parallel=resources.parallel,
         ),
         scaling_config=ScalingConfig(
-            num_workers=resources.workers, use_gpu=gpu, resources_per_worker=each
+            num_workers=workers,
+            use_gpu=gpu,
+            resources_per_worker=each,
+            label_selector=resources.node_labels or None,
         ),
         torch_config=TorchConfig(backend=backend, timeout_s=SUM_SECONDS[resources.parallel]),
         run_config=RunConfig(
             name=group,
             storage_path=str(folder),
             # Tries are counted for each run, and not over the life of a group.
-            failure_config=FailureConfig(max_failures=0, max_preemption_failures=0),
+            failure_config=FailureConfig(
+                max_failures=0, max_preemption_failures=0, controller_failure_limit=0
+            ),
         ),
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from dvr_ray.errors import DvrRayError, RunError
 
-__all__ = ["Mailbox", "News", "Task"]
+__all__ = ["Mailbox", "Needs", "News", "Task"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,22 @@ class News:
 
     row: dict[str, Any] | None = None
     error: DvrRayError | None = None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What whoever keeps the groups should know.
+
+    Parameters
+    ----------
+    groups : int or None
+        How many more there is work for; None when there will be no more work.
+    notices : list of tuple
+        Folders of runs and what happened to their workers, since the last look.
+    """
+
+    groups: int | None
+    notices: list[tuple[str, str]]
 
 
 @dataclass
@@ -73,12 +89,16 @@ class Mailbox:
     ----------
     tries : int
         How often a run is begun before it is given up, because groups are lost over it.
+    workers : int
+        Workers of a whole group.
     """
 
-    def __init__(self, tries: int) -> None:
-        self._tries = tries
+    def __init__(self, tries: int, workers: int) -> None:
+        self._tries, self._workers = tries, workers
         self._runs: list[_Run] = []
         self._turns: dict[str, list[int]] = {}  # numbers of the runs that a group took
+        self._leaving: set[str] = set()
+        self._notices: list[tuple[str, str]] = []
         self._closed = False
         self._changed = asyncio.Condition()
 
@@ -117,15 +137,22 @@ class Mailbox:
         self._closed = True
         await self.drop()
 
-    # Called by whoever keeps a group.
+    # Called by whoever keeps the groups.
 
-    async def wanted(self) -> bool:
-        """Wait until a run waits for a group; False when there will be no more."""
+    async def needs(self, groups: list[str]) -> Needs:
+        """Tell how many groups there is work for beside those that live, and what happened."""
+        notices, self._notices = self._notices, []
+        if self._closed:
+            return Needs(None, notices)
+        busy = {run.group for run in self._runs if not run.over}
+        idle = sum(group not in busy | self._leaving for group in groups)
+        return Needs(max(0, sum(run.waits for run in self._runs) - idle), notices)
+
+    async def relieve(self, group: str) -> None:
+        """Let a group go after the run that it has."""
         async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._closed or any(run.waits for run in self._runs)
-            )
-            return not self._closed
+            self._leaving.add(group)
+            self._changed.notify_all()
 
     async def lost(self, group: str, cause: str) -> None:
         """Have another group go on with what this one had.
@@ -142,6 +169,8 @@ class Mailbox:
                     run.tries += 1
             for run in open_runs:
                 run.group = ""
+                begun = "goes on from its last checkpoint" if run.told else "begins again"
+                self._notices.append((run.folder, f"lost workers: {cause}; it {begun}"))
                 if run.tries >= self._tries:
                     rule = f"its workers were lost {run.tries} times, as when memory runs out"
                     run.end(RunError(run.folder, f"{rule} or a node dies ({cause})"))
@@ -149,19 +178,26 @@ class Mailbox:
 
     # Called by all workers of a group alike.
 
-    async def take(self, group: str, turn: int) -> Task | None:
+    async def take(self, group: str, turn: int, workers: int) -> Task | None:
         """Wait for a group's next run, the same for all its workers; None when there is no more."""
         turns = self._turns.setdefault(group, [])
         async with self._changed:
             await self._changed.wait_for(
-                lambda: self._closed or turn < len(turns) or any(run.waits for run in self._runs)
+                lambda: (
+                    self._closed
+                    or turn < len(turns)
+                    or group in self._leaving
+                    or any(run.waits for run in self._runs)
+                )
             )
-            if self._closed:
+            if self._closed or (turn == len(turns) and group in self._leaving):
                 return None
             if turn == len(turns):
                 turns.append(next(n for n, run in enumerate(self._runs) if run.waits))
                 taken = self._runs[turns[turn]]
                 taken.group, taken.tries = group, taken.tries + 1
+                if workers < self._workers:
+                    self._notices.append((taken.folder, _fewer(workers, self._workers)))
             run = self._runs[turns[turn]]
             return Task(turns[turn], run.request, run.told > 0)
 
@@ -186,3 +222,10 @@ class Mailbox:
             for run in runs:
                 run.end(error)
             self._changed.notify_all()
+
+
+def _fewer(workers: int, whole: int) -> str:
+    return (
+        f"fewer workers: {workers} instead of {whole}, there is no room for more; "
+        "only the order of sums changes"
+    )

@@ -15,7 +15,8 @@ from typing import Any
 from dvr_ray.config.load import apply, dump
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import SealedTest, TrialData
-from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
+from dvr_ray.distributed.capacity import trials_at_once
+from dvr_ray.distributed.cluster import connect, disconnect
 from dvr_ray.distributed.group import WorkerGroups
 from dvr_ray.errors import ConfigError, RunError
 from dvr_ray.events import Note, Tell
@@ -28,6 +29,7 @@ from dvr_ray.training.sharing import check_workers
 from dvr_ray.tuning.final import read_final, retrain_and_test
 from dvr_ray.tuning.manifest import Manifest, space_hash
 from dvr_ray.tuning.records import TrialRecord, mirror_study, pareto, write_trials
+from dvr_ray.tuning.room import Room
 from dvr_ray.tuning.searching import open_search, search
 from dvr_ray.tuning.suggest import ordered
 from dvr_ray.tuning.trial import Plan, covering
@@ -159,9 +161,9 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
         request.tell(Note(f"Ray is up after {time.monotonic() - began:.0f} s; searching"))
         watcher = Watcher(plan, manifest.number, request.tell)
         watcher.tell_earlier(manifest.content.get("order", []))
-        with _groups(plan, data, fits) as groups:
-            opened = open_search(plan, manifest)
-            records = search(plan, data, manifest, fits, opened, watcher, groups)
+        with _groups(plan, data, watcher) as groups:
+            opened, room = open_search(plan, manifest), Room(space, request.tell)
+            records = search(plan, data, manifest, room, opened, watcher, groups)
             _write_down(records, plan, manifest)
             return _conclude(request, plan, records, data, test, manifest, groups)
     finally:
@@ -169,13 +171,13 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
 
 
 def _groups(
-    plan: Plan, data: TrialData, count: int
+    plan: Plan, data: TrialData, watcher: Watcher
 ) -> AbstractContextManager[WorkerGroups] | nullcontext[None]:
     """Return groups of workers for trials and retrainings; none where one worker does."""
     resources = plan.space.resources
     if resources.workers == 1:
         return nullcontext()
-    return WorkerGroups(data, resources, Path(plan.folder) / "ray" / "train", count)
+    return WorkerGroups(data, resources, Path(plan.folder) / "ray" / "train", watcher.warn_of)
 
 
 def _check_served(space: SearchSpace, catalogue: Catalogue) -> None:
