@@ -6,7 +6,9 @@ own; nothing of it outlives the ``with`` block.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -14,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["RAY", "Nodes", "free_ports", "three_nodes"]
@@ -23,19 +24,20 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RAY = "import sys; sys.argv[0] = 'ray'; from ray.scripts.scripts import main; main()"
 TOKEN = "from dvr_ray.distributed.cluster import own_token; own_token()"
 WAIT = """
-import socket, time, ray
-until = time.monotonic() + 100
+import time, ray
+until = time.monotonic() + 150
 def there():
-    return sum(node["Alive"] for node in ray.nodes())
-host, port = "{address}".split(":")
-while socket.socket().connect_ex((host, int(port))):
-    assert time.monotonic() < until, "the head didn't start"
-    time.sleep(0.2)
-ray.init("{address}", logging_level="ERROR", log_to_driver=False)
-while there() != {count}:
-    assert time.monotonic() < until, there()
+    try:
+        if not ray.is_initialized():
+            ray.init("{address}", logging_level="ERROR", log_to_driver=False)
+        return sum(node["Alive"] for node in ray.nodes())
+    except ConnectionError:
+        return 0
+while (found := there()) != {count}:
+    assert time.monotonic() < until, found
     time.sleep(0.2)
 """
+FIRST_PORT, LAST_PORT = 20_000, 32_000  # below those that the system gives to anybody who connects
 
 
 class Nodes:
@@ -107,7 +109,7 @@ class Nodes:
         """Run some Python that may connect to the cluster."""
         return subprocess.run(
             [sys.executable, "-c", code], env=self.environment(), capture_output=True, text=True,
-            check=False, timeout=120,
+            check=False, timeout=240,
         )  # fmt: skip
 
     def stop(self) -> None:
@@ -121,7 +123,7 @@ class Nodes:
                 os.killpg(node.pid, signal.SIGKILL)
 
 
-@contextmanager
+@contextlib.contextmanager
 def three_nodes(*cpus: int) -> Iterator[Nodes]:
     """Start a head and two more nodes, with 1 CPU each or as many as given."""
     # Not pytest's own folder: names of sockets may have 107 letters.
@@ -138,10 +140,10 @@ def three_nodes(*cpus: int) -> Iterator[Nodes]:
 
 def free_ports(count: int) -> list[int]:
     """Ports where nobody listens now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    found: list[int] = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(FIRST_PORT, LAST_PORT)
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("", port))
+            found.append(port)
+    return found

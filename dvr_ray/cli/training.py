@@ -51,24 +51,24 @@ def train(
     valuator.safetensors and result.json. The test part isn't looked at; `tune` does that once, for
     its winner.
     """
-    from dvr_ray.config.load import load_run, load_tracking
-    from dvr_ray.config.schema import ResourcesConfig
+    from dvr_ray.config.load import load_resources, load_run, load_tracking
     from dvr_ray.tracking import check_tracking
     from dvr_ray.training.build import check
+    from dvr_ray.training.run import run
     from dvr_ray.training.sharing import check_workers
 
     screen = Screen(as_json, quiet, verbose)
     run_config = load_run(config, overrides or [], more or [])
     check(run_config, str(config))
-    resources = ResourcesConfig(
-        workers=workers or 1, parallel=parallel.value if parallel else "batches"
-    )
+    how = parallel.value if parallel else None
+    resources = load_resources(config, overrides or [], more or [], workers=workers, parallel=how)
     check_workers(run_config, resources, "--workers")
     tracking = load_tracking(config, overrides or [], more or [])
     check_tracking(tracking, f"{config}: tracking")
     folder = out or Path("runs") / config.stem
     check_folder(folder, run_config, resume)
-    if resources.workers > 1:
+    here = resources.workers == 1 and not resources.gpus_per_worker and address is None
+    if not here:
         import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
     with (
         logged(screen) as log,
@@ -76,37 +76,31 @@ def train(
         claimed(folder),
     ):
         check_folder(folder, run_config, resume)
-        result = _train(str(config), run_config, tracking, folder, bar, resources, address)
+        request = _request(str(config), run_config, tracking, folder)
+        if here:
+            _tell_start(request, bar)
+            result = run(request, bar)
+        else:
+            result = _run_group(request, resources, address, bar)
     _show(result, folder, screen)
     if tracking.tensorboard:
         screen.result(f"curves: tensorboard --logdir {folder}")
     screen.finish({**result, "folder": str(folder)})
 
 
-def _train(
-    place: str,
-    config: Any,
-    tracking: Any,
-    folder: Path,
-    bar: RunBar,
-    resources: Any,
-    address: str | None,
-) -> dict[str, Any]:
-    """Prepare the data and train."""
+def _request(place: str, config: Any, tracking: Any, folder: Path) -> Any:
+    """Prepare the data."""
     from dvr_ray.metrics import Catalogue
     from dvr_ray.tracking import Tracking
     from dvr_ray.training.build import check_served
     from dvr_ray.training.prepare import prepare
-    from dvr_ray.training.run import RunRequest, run
+    from dvr_ray.training.run import RunRequest
 
     data, _ = prepare(config)
     check_served(config, Catalogue.of(data), place)
-    where = Tracking(tracking, folder.name, folder.resolve())
-    request = RunRequest(config, data, folder, tracking=where)
-    if resources.workers == 1:
-        _tell_start(request, bar)
-        return run(request, bar)
-    return _run_group(request, resources, address, bar)
+    return RunRequest(
+        config, data, folder, tracking=Tracking(tracking, folder.name, folder.resolve())
+    )
 
 
 def _tell_start(request: Any, bar: RunBar) -> None:
@@ -150,8 +144,9 @@ def _run_group(request: Any, resources: Any, address: str | None, bar: RunBar) -
     connect(address, resources, bar.screen.verbose)
     try:
         _tell_start(request, bar)
-        what = shared(request.config, resources.parallel)
-        bar.tell(Note(f"Ray is up; training on {resources.workers} workers that share {what}"))
+        many = f" workers that share {shared(request.config, resources.parallel)}"
+        workers = f"{resources.workers}{many if resources.workers > 1 else ' worker'}"
+        bar.tell(Note(f"Ray is up; training on {workers}"))
 
         def warn(folder: str, text: str) -> None:
             bar.tell(Warned(text))

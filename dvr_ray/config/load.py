@@ -14,7 +14,13 @@ from typing import Any
 from dvr_ray.config.document import Document, document_text, parse_value, write_document
 from dvr_ray.config.extending import located, overridden, read_extended
 from dvr_ray.config.paths import get, put
-from dvr_ray.config.schema import DataConfig, RunConfig, Strict, TrackingConfig
+from dvr_ray.config.schema import (
+    DataConfig,
+    ResourcesConfig,
+    RunConfig,
+    Strict,
+    TrackingConfig,
+)
 from dvr_ray.config.searched import check_search
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.config.study import Study
@@ -28,6 +34,7 @@ __all__ = [
     "dump",
     "dumped",
     "get",
+    "load_resources",
     "load_run",
     "load_space",
     "load_study",
@@ -136,6 +143,21 @@ def load_tracking(
             document = document.with_value(keys, value, written)
     alone = {name: value for name, value in document.content.items() if name == TRACKING}
     return checked(_Tracked, replace(document, content=alone)).tracking
+
+
+def load_resources(
+    path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = (), **given: object
+) -> ResourcesConfig:
+    """Read what a search space gives each trial, or the default for another file; as `load_run`.
+
+    ``given`` are fields that override it, None leaves them.
+    """
+    document = read_extended(path, more)
+    fields = {name: value for name, value in given.items() if value is not None}
+    if not _is_space(document):
+        return ResourcesConfig.model_validate(fields)
+    sets = [f"resources.{name}={value}" for name, value in fields.items()]
+    return _space(document, [*overrides, *sets]).resources
 
 
 def load_space(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()) -> SearchSpace:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from kills import SPACE, TRIALS, Family, ended, start, tune, wait, write_space
+from kills import TRIALS, Family, ended, start, tune, wait, write_space
 from nodes import Nodes, three_nodes
 
 WORKER = "ray::RayTrainWorker"
@@ -53,7 +53,9 @@ def _placed(nodes: Nodes) -> tuple[int, ...]:
 
 def _assert_same(out: Path, other: Path) -> None:
     """The same trials, the same best, and all numbers to 1e-9."""
-    ours, theirs = (pd.read_csv(path / "trials.csv").drop(columns="seconds") for path in (out, other))
+    ours, theirs = (
+        pd.read_csv(path / "trials.csv").drop(columns="seconds") for path in (out, other)
+    )
     pd.testing.assert_frame_equal(ours, theirs, rtol=0, atol=1e-9)
     assert (out / "best.yaml").read_text() == (other / "best.yaml").read_text()
     for folder in theirs["folder"]:
