@@ -19,9 +19,10 @@ import pytest
 from kills import TRIALS, Family, ended, start, tune, wait, write_space
 from nodes import Nodes, three_nodes
 
-WORKER = "ray::RayTrainWorker"
+ACTOR, WORKER = "ray::ImplicitFunc", "ray::RayTrainWorker"
+SECONDS = 400  # on cores that others use too
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def one_node(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A space, and a sweep over it on one node with one worker."""
     folder = tmp_path_factory.mktemp("one")
     space = write_space(folder)
-    ended(start(tune(space, folder / "out")))
+    ended(start(tune(space, folder / "out")), seconds=SECONDS)
     return space, folder / "out"
 
 
@@ -90,8 +91,8 @@ def test_sharded_trials_over_nodes_equal_one_node(
     """Two groups of two workers: one packed on the node where both fit, one over the others."""
     space, expected = one_node
     process = _started(nodes, space, tmp_path / "out", "resources.workers=2", "tune.concurrent=2")
-    wait(lambda: _placed(nodes) == (1, 1, 2), process)
-    ended(process)
+    wait(lambda: _placed(nodes) == (1, 1, 2), process, SECONDS)
+    ended(process, seconds=SECONDS)
     _assert_same(tmp_path / "out", expected)
     assert not _warnings(tmp_path / "out")
 
@@ -103,12 +104,12 @@ def test_a_trial_that_loses_workers_goes_on_with_fewer(
     space, expected = one_node
     out = tmp_path / "out"
     process = _started(nodes, space, out, "resources.workers=4", "resources.min_workers=1")
-    wait(lambda: list(out.glob("trials/*/checkpoints/epoch-*")), process)
+    wait(lambda: list(out.glob("trials/*/checkpoints/epoch-*")), process, SECONDS)
     nodes.kill(nodes.alive[2])
-    wait(lambda: _placed(nodes) == (1, 1), process)
+    wait(lambda: _placed(nodes) == (1, 1), process, SECONDS)
     nodes.add(cpus=2)
-    wait(lambda: _placed(nodes) == (1, 1, 2), process, 200)
-    ended(process)
+    wait(lambda: _placed(nodes) == (1, 1, 2), process, SECONDS)
+    ended(process, seconds=SECONDS)
     _assert_same(out, expected)
     found = _warnings(out)
     assert found["lost workers"] >= 1 and 1 <= found["fewer workers"] < TRIALS
@@ -122,12 +123,12 @@ def test_a_sweep_follows_nodes_that_join_and_leave(
     space, expected = one_node
     out = tmp_path / "out"
     process = _started(nodes, space, out, "resources.cpus_per_worker=2", "tune.concurrent=4")
-    wait(lambda: list(out.glob("trials/*/checkpoints/epoch-*")), process)
+    wait(lambda: list(out.glob("trials/*/checkpoints/epoch-*")), process, SECONDS)
     fourth = nodes.add(cpus=2)
-    wait(lambda: Family(fourth.pid).named("ray::ImplicitFunc"), process)
+    wait(lambda: Family(fourth.pid).named(ACTOR), process, SECONDS)
     time.sleep(1)
     nodes.kill(fourth)
-    said, errors = process.communicate(timeout=300)
+    said, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, errors
     _assert_same(out, expected)
     seen = [json.loads(line) for line in said.splitlines()]
