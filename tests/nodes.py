@@ -65,7 +65,9 @@ class Nodes:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         paths = f"{REPOSITORY}:{REPOSITORY / 'tests'}"
         own = {"HOME": str(self.folder), "PYTHONPATH": paths, "RAY_AUTH_MODE": "token"}
-        return {**kept, **own, "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", **others}
+        # Ray's workers are less urgent than others by default, and starve on a busy machine.
+        ray = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+        return {**kept, **own, **ray, "OMP_NUM_THREADS": "1", **others}
 
     def add(self, *options: str, cpus: int = 1) -> subprocess.Popen[bytes]:
         """Start a node, the first is the head, and wait until it is there.

@@ -24,7 +24,7 @@ from typing import Any
 
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.distributed.capacity import Cluster
+from dvr_ray.distributed.capacity import Cluster, Node
 from dvr_ray.distributed.mailbox import Mailbox
 from dvr_ray.distributed.serving import serve
 from dvr_ray.errors import RunError
@@ -60,6 +60,8 @@ class WorkerGroups:
         by nobody else.
     on_notice : callable
         Takes the folder of a run and what happened to its workers.
+    most : int
+        Ceiling of groups.
 
     Attributes
     ----------
@@ -73,6 +75,7 @@ class WorkerGroups:
         resources: ResourcesConfig,
         folder: Path,
         on_notice: Callable[[str, str], None],
+        most: int = 1,
     ) -> None:
         import ray
 
@@ -82,7 +85,7 @@ class WorkerGroups:
         here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
         made = ray.remote(num_cpus=0, label_selector=here)(Mailbox)
         self.mailbox = made.remote(1 + RESTARTS, resources.workers)
-        self._resources, self._on_notice = resources, on_notice
+        self._resources, self._on_notice, self._most = resources, on_notice, most
         self._data = ray.put(data)
         self._groups: dict[str, int] = {}  # workers of those that live
         self._missed = False
@@ -138,32 +141,32 @@ class WorkerGroups:
             self._on_notice(folder, text)
         if needs.groups is None:
             return bool(self._groups)
-        there = Cluster.look()
-        if needs.groups:
-            self._start(there)
-        elif self._free(there) > 0:
-            self._relieve()
+        small = [g for g, size in self._groups.items() if size < self._resources.workers]
+        if needs.groups and len(self._groups) < self._most:
+            self._start()
+        elif small and self._idle() > 0:
+            # A larger one takes its place.
+            ray.get(self.mailbox.relieve.remote(small[0]))
         return True
 
-    def _relieve(self) -> None:
-        """Let a small group go, so that a larger one takes its place."""
-        import ray
-
-        for group, size in self._groups.items():
-            if size < self._resources.workers:
-                ray.get(self.mailbox.relieve.remote(group))
-                return
-
     def _free(self, cluster: Cluster) -> int:
-        """Workers that there is room for, apart from what other jobs have taken."""
+        """Workers that a cluster has room for beside those of the groups."""
         return cluster.room(self._resources) - sum(self._groups.values())
 
-    def _start(self, there: Cluster) -> None:
+    def _idle(self) -> int:
+        """Workers that there is room for now, with what other jobs have taken."""
+        import ray
+
+        free = ray.available_resources()
+        unused = Node(free.get("CPU", 0), free.get("GPU", 0)).room(self._resources)
+        return min(unused, self._free(Cluster.look()))
+
+    def _start(self) -> None:
         """Start a group if there is room."""
-        least, room = self._resources.least, self._free(there.grown())
-        # What an autoscaler promises may not come: then what is there has to do.
-        if self._missed and self._free(there) >= least:
-            room = self._free(there)
+        least, room = self._resources.least, self._free(Cluster.look().grown())
+        # What an autoscaler promises, or other jobs use, may not come: what is there has to do.
+        if self._missed and (idle := self._idle()) >= least:
+            room = idle
         if room < least:
             return
         group, size = uuid.uuid4().hex[:8], min(self._resources.workers, room)

@@ -177,7 +177,8 @@ def _groups(
     resources = plan.space.resources
     if resources.workers == 1:
         return nullcontext()
-    return WorkerGroups(data, resources, Path(plan.folder) / "ray" / "train", watcher.warn_of)
+    folder, most = Path(plan.folder) / "ray" / "train", plan.space.tune.concurrent
+    return WorkerGroups(data, resources, folder, watcher.warn_of, most)
 
 
 def _check_served(space: SearchSpace, catalogue: Catalogue) -> None:

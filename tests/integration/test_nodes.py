@@ -37,7 +37,7 @@ def one_node(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A space, and a sweep over it on one node with one worker."""
     folder = tmp_path_factory.mktemp("one")
     space = write_space(folder)
-    ended(start(tune(space, folder / "out")), seconds=SECONDS)
+    ended(start(tune(space, folder / "out"), RAY_worker_niceness="0"), seconds=SECONDS)
     return space, folder / "out"
 
 
