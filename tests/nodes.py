@@ -24,15 +24,16 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RAY = "import sys; sys.argv[0] = 'ray'; from ray.scripts.scripts import main; main()"
 TOKEN = "from dvr_ray.distributed.cluster import own_token; own_token()"
 WAIT = """
-import time, ray
-until = time.monotonic() + 150
+import socket, time, ray
+host, port = "{address}".split(":")
+until = time.monotonic() + 200
 def there():
-    try:
-        if not ray.is_initialized():
-            ray.init("{address}", logging_level="ERROR", log_to_driver=False)
-        return sum(node["Alive"] for node in ray.nodes())
-    except ConnectionError:
-        return 0
+    if not ray.is_initialized():
+        # Ray would try for a minute where nobody listens yet.
+        if socket.socket().connect_ex((host, int(port))):
+            return 0
+        ray.init("{address}", logging_level="ERROR", log_to_driver=False)
+    return sum(node["Alive"] for node in ray.nodes())
 while (found := there()) != {count}:
     assert time.monotonic() < until, found
     time.sleep(0.2)
@@ -86,7 +87,7 @@ class Nodes:
         node = subprocess.Popen(
             [sys.executable, "-c", RAY, "start", "--block", *role, f"--num-cpus={cpus}",
              "--node-ip-address=127.0.0.1", f"--dashboard-agent-listen-port={agent}",
-             "--object-store-memory=100000000", *options],
+             "--object-store-memory=100000000", "--include-log-monitor=false", *options],
             env=self.environment(), start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -111,7 +112,7 @@ class Nodes:
         """Run some Python that may connect to the cluster."""
         return subprocess.run(
             [sys.executable, "-c", code], env=self.environment(), capture_output=True, text=True,
-            check=False, timeout=240,
+            check=False, timeout=400,
         )  # fmt: skip
 
     def stop(self) -> None:
