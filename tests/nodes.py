@@ -32,7 +32,10 @@ def there():
         # Ray would try for a minute where nobody listens yet.
         if socket.socket().connect_ex((host, int(port))):
             return 0
-        ray.init("{address}", logging_level="ERROR", log_to_driver=False)
+        try:
+            ray.init("{address}", logging_level="ERROR", log_to_driver=False)
+        except ConnectionError:  # the head is there, its own node isn't yet
+            return 0
     return sum(node["Alive"] for node in ray.nodes())
 while (found := there()) != {count}:
     assert time.monotonic() < until, found
