@@ -71,6 +71,8 @@ class Nodes:
         own = {"HOME": str(self.folder), "PYTHONPATH": paths, "RAY_AUTH_MODE": "token"}
         # Ray's workers are less urgent than others by default, and starve on a busy machine.
         ray = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+        # There a node's agents take longer to start than a raylet waits for them by default.
+        ray |= {"RAY_agent_register_timeout_ms": "200000"}
         return {**kept, **own, **ray, "OMP_NUM_THREADS": "1", **others}
 
     def add(self, *options: str, cpus: int = 1) -> subprocess.Popen[bytes]:
@@ -90,7 +92,7 @@ class Nodes:
         node = subprocess.Popen(
             [sys.executable, "-c", RAY, "start", "--block", *role, f"--num-cpus={cpus}",
              "--node-ip-address=127.0.0.1", f"--dashboard-agent-listen-port={agent}",
-             "--object-store-memory=100000000", "--include-log-monitor=false", *options],
+             "--object-store-memory=100000000", *options],
             env=self.environment(), start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
