@@ -14,13 +14,7 @@ from typing import Any
 from dvr_ray.config.document import Document, document_text, parse_value, write_document
 from dvr_ray.config.extending import located, overridden, read_extended
 from dvr_ray.config.paths import get, put
-from dvr_ray.config.schema import (
-    DataConfig,
-    ResourcesConfig,
-    RunConfig,
-    Strict,
-    TrackingConfig,
-)
+from dvr_ray.config.schema import DataConfig, ResourcesConfig, RunConfig, Strict, TrackingConfig
 from dvr_ray.config.searched import check_search
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.config.study import Study
