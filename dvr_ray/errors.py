@@ -14,6 +14,7 @@ __all__ = [
     "DvrRayError",
     "ResourceError",
     "RunError",
+    "StorageError",
     "masked",
     "nearest",
 ]
@@ -70,6 +71,10 @@ class ResourceError(DvrRayError):
 
 class CheckpointError(DvrRayError):
     """A checkpoint or result folder that can't be read or doesn't fit."""
+
+
+class StorageError(DvrRayError):
+    """An address such as ``s3://bucket/folder`` that can't be reached, read or written."""
 
 
 class RunError(DvrRayError):

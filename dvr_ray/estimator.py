@@ -21,9 +21,9 @@ from dvr_ray.config.load import apply, dump, load_run
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.folder import new_folder
 from dvr_ray.data.frame import write_frame
-from dvr_ray.data.reading.columns import choose
 from dvr_ray.errors import CheckpointError, ConfigError, DvrRayError
 from dvr_ray.files import holds
+from dvr_ray.inference.frame import value_frame
 from dvr_ray.metrics import Catalogue
 from dvr_ray.reports.values import read_values
 from dvr_ray.training.build import check, check_served
@@ -137,27 +137,37 @@ class DVR:
         dump(apply(config, {"data.path": LOG}), where / "config.yaml")
         return self._opened(open_run(where))
 
-    def value(self, frame: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Return values of interactions that the model was trained on; higher is better.
+    def value(
+        self, frame: pd.DataFrame | None = None, *, passes: int = 4, skip_unknown: bool = False
+    ) -> pd.DataFrame:
+        """Return values of interactions; higher is better.
 
         Parameters
         ----------
         frame : DataFrame, optional
-            Ids of users and items, in columns named as in `fit`; every training row by default.
+            A log of the same users and items, in columns named as in `fit`. It is valued as a
+            whole, as by ``dvr-ray values --data``: a row's features are counted in it. By default
+            the training rows, as they were valued after training.
+        passes : int
+            Random partitions into batches that values of a frame are averaged over.
+        skip_unknown : bool
+            Leave out the frame's rows of unknown users and items instead of refusing them.
 
         Returns
         -------
         DataFrame
-            Of all rows: ``values.parquet`` of the run. Of a frame: its two columns with ``value``
-            and ``probability``, row for row; NaN where a row wasn't trained on, for instance
-            because it was held out.
+            Of the training rows: ``values.parquet`` of the run. Of a frame: its ids with ``value``,
+            ``standard_error``, ``probability``, ``mean_loss`` and ``rank``, row for row and with
+            its index; NaN where a row is left out, as one rated below ``data.min_rating``.
 
         Raises
         ------
         CheckpointError
             If the method values nothing.
+        ConfigError
+            If passes is below 1, or the run's inputs can't be had of another log.
         DataError
-            If a column is missing, or a user or item isn't known.
+            If a column is missing, a row can't be read, or a user or item isn't known.
         """
         opened = self._fitted()
         if not (opened.folder / VALUES).exists():
@@ -165,19 +175,11 @@ class DVR:
                 str(opened.folder), f"method {self.config.method.name} values nothing",
                 "fit with method.name=dvr",
             )  # fmt: skip
-        table = read_values(opened.folder / VALUES)
         if frame is None:
-            return table
-        chosen = choose([str(c) for c in frame], self.config.data.columns, False, "frame")
-        train = opened.train
-        users = known_numbers(opened, "user", frame[chosen.user].tolist(), "frame")
-        items = known_numbers(opened, "item", frame[chosen.item].tolist(), "frame")
-        place = train.places(users, items)
-        found = frame[[chosen.user, chosen.item]].reset_index(drop=True)
-        for name in ("value", "probability"):
-            own = table[name].to_numpy(dtype=float)[place]
-            found[name] = np.where(place >= 0, own, np.nan)
-        return found
+            return read_values(opened.folder / VALUES)
+        if passes < 1:
+            raise ConfigError("passes", f"must be >= 1, got {passes}", "4 is the default")
+        return value_frame(opened, frame, passes=passes, skip_unknown=skip_unknown)
 
     def recommend(
         self, users: Sequence[Any] | np.ndarray | pd.Series | None = None, k: int = 20

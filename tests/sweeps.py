@@ -37,25 +37,32 @@ def make_sweep(folder: Path) -> tuple[Path, Path]:
     """Write a space and a finished sweep of two trials over it; both paths."""
     path, out = folder / "small.yaml", folder / "out"
     path.write_text(SPACE)
+    run_sweep(path, out)
+    return path, out
+
+
+def run_sweep(path: Path, out: Path) -> None:
+    """Run a sweep of one objective, one trial after the other in this process."""
     out.mkdir()
     space = load_space(path)
+    metrics = space.tune.objectives
     data, _ = prepare(space.run)
     plan = Plan(space, str(out))
     manifest = Manifest.begin(out, space, data.fingerprint)
     dump(space, out / "space.yaml")
     searcher = Searcher(space, out / "ray" / "searcher.pkl", None, never)
     records = []
-    for number in range(2):
+    assert space.tune.trials is not None
+    for number in range(space.tune.trials):
         values = searcher.suggest(str(number))
         assert values is not None
         where = trial_folder(plan, plan.config(values))
-        result = run(RunRequest(plan.config(values), data, where, ("ndcg@20",)), Silent())
+        result = run(RunRequest(plan.config(values), data, where, metrics), Silent())
         searcher.on_trial_complete(str(number), result["selection"])
-        records.append(TrialRecord.read(manifest.number(where.name), where, values, ("ndcg@20",)))
+        records.append(TrialRecord.read(manifest.number(where.name), where, values, metrics))
     write_trials(records, space, out / "trials.csv")
     mirror_study(records, space, out / "study.log")
-    dump(plan.config(pareto(records, ("ndcg@20",))[0].values), out / "best.yaml")
-    return path, out
+    dump(plan.config(pareto(records, metrics)[0].values), out / "best.yaml")
 
 
 class _Stop:

@@ -65,17 +65,6 @@ def test_a_fit_is_a_run_on_the_same_table(model: DVR, log: pd.DataFrame, tmp_pat
     )
 
 
-def test_values_of_a_frame_come_row_for_row(model: DVR, log: pd.DataFrame) -> None:
-    every = model.value()
-    known = {(u, i): v for u, i, v in every[["user", "item", "value"]].itertuples(index=False)}
-    found = model.value(log.iloc[::-1])
-    assert len(found) == len(log) > len(every)
-    for user, item, value in found[["user", "item", "value"]].itertuples(index=False):
-        stored = known.get((user, item), np.nan)
-        assert value == stored or (np.isnan(value) and np.isnan(stored))
-    assert found["value"].notna().sum() == len(every)
-
-
 def test_recommended_is_what_users_lack(model: DVR, log: pd.DataFrame) -> None:
     found = model.recommend(["u3", "u1"], k=4)
     assert found["user"].tolist() == ["u3"] * 4 + ["u1"] * 4
@@ -131,8 +120,20 @@ def test_wrong_frames(model: DVR, log: pd.DataFrame, tmp_path: Path) -> None:
             DVR(TINY).fit(frame, folder=tmp_path / "run")
     with pytest.raises(DataError, match=r"frame: .*item"):
         model.value(log[["user"]])
-    with pytest.raises(DataError, match="frame: the run knows 40 users, not 'ann'"):
-        model.value(pd.DataFrame({"user": ["ann"], "item": [1]}))
+    for rows, rule in (
+        (
+            {"user": ["u1", "ann"], "item": [1, 1]},
+            "frame: all users must.*1 unknown: 'ann'",
+        ),
+        ({"user": ["u1", "u2"], "item": [1, 99]}, "frame: all items must.*skip_unknown"),
+        ({"user": ["ann"], "item": [1]}, "frame: is of another catalogue"),
+        ({"user": ["u1", None], "item": [1, 2]}, "frame: row 2: user must hold an id"),
+        ({"user": [], "item": []}, "frame: .*no interactions"),
+    ):
+        with pytest.raises(DataError, match=rule):
+            model.value(pd.DataFrame(rows))
+    with pytest.raises(ConfigError, match="passes: must be >= 1, got 0"):
+        model.value(log, passes=0)
 
 
 def test_wrong_calls(model: DVR, log: pd.DataFrame, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 LAYERS = [
     {"errors"},
-    {"registry", "seeding", "collective", "state", "kmeans", "events", "files"},
+    {"registry", "seeding", "collective", "state", "kmeans", "events", "files", "monitors"},
+    {"storage"},
     {"config"},
     {"data", "tracking"},
     {"valuation", "metrics"},

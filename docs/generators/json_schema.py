@@ -58,14 +58,15 @@ def schema() -> dict[str, Any]:
     complete = {"anyOf": [{"required": ["run"]}, {"required": ["extends"]}]}
     # What says that a file is a study; one that extends another needs no axes of its own.
     studied = [name for name in Study.model_fields if name not in SearchSpace.model_fields]
-    definitions["Study"]["required"].remove("axes")
-    axes = {"anyOf": [{"required": ["axes"]}, {"required": ["extends"]}]}
+    needed = definitions["Study"].pop("required")
+    scales_alone = {"properties": {"scales": {}}, "additionalProperties": False}
+    ended = {"anyOf": [{"required": needed}, {"required": ["extends"]}, scales_alone]}
     whole = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "dvr_ray: a run config, a search space or a study",
         "type": "object",
         "if": {"anyOf": [{"required": [name]} for name in studied]},
-        "then": {"allOf": [{"$ref": "#/definitions/Study"}, axes]},
+        "then": {"allOf": [{"$ref": "#/definitions/Study"}, ended]},
         "else": {
             "if": {"anyOf": sections},
             "then": {"allOf": [{"$ref": "#/definitions/SearchSpace"}, complete]},

@@ -22,6 +22,7 @@ from dvr_ray.cli.options import (
     Source,
     Verbose,
 )
+from dvr_ray.cli.places import kept, stored
 from dvr_ray.cli.screen import Screen
 from dvr_ray.events import Note, Started
 from dvr_ray.files import claimed
@@ -37,7 +38,11 @@ __all__ = ["audit"]
 def audit(
     path: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Argument(help="Folder or file of the log; none for --source synthetic."),
+        typer.Argument(
+            parser=stored,
+            metavar="[PATH]",
+            help="Folder or file of the log; none for --source synthetic.",
+        ),
     ] = None,
     source: Source = None,
     more: More = None,
@@ -63,17 +68,15 @@ def audit(
     screen = Screen(as_json, quiet, verbose)
     found = setting(path, source, overrides or [], more or [])
     name = path.resolve().stem if path else found.config.data.source
-    folder = out or Path("runs") / f"audit-{name}"
-
-    def check() -> None:
+    with kept(out, Path("runs") / f"audit-{name}", screen) as place:
+        folder = place.folder
         check_folder(folder, found.config, resume, "audit", CONFIG)
-
-    check()
-    with logged(screen) as log, claimed(folder):
-        check()
-        bars = _Bars(screen, log, found, folder)
-        result = run_audit(AuditRequest(found, folder), bars.opened)
-    _show(result, folder, screen)
+        with logged(screen) as log, claimed(folder):
+            check_folder(folder, found.config, resume, "audit", CONFIG)
+            bars = _Bars(screen, log, found, folder)
+            result = run_audit(AuditRequest(found, folder), bars.opened)
+        ended = _show(result, folder, screen)
+    screen.finish(ended | place.about())
 
 
 class _Bars:
@@ -105,8 +108,8 @@ class _Bars:
             yield bar
 
 
-def _show(found: Any, folder: Path, screen: Screen) -> None:
-    """Print tables and verdict, and say where everything is."""
+def _show(found: Any, folder: Path, screen: Screen) -> dict[str, Any]:
+    """Print tables and verdict, say where everything is, and return it for programs."""
     from dvr_ray.auditing.content import planted_rows, selections, separations
     from dvr_ray.auditing.findings import digest
 
@@ -123,7 +126,7 @@ def _show(found: Any, folder: Path, screen: Screen) -> None:
         f"{len(lists.items)} items in {folder}/least-valued-*.csv"
     )
     screen.result(f"report: {folder}/audit.html")
-    screen.finish({**digest(found), "folder": str(folder), "report": f"{folder}/audit.html"})
+    return {**digest(found), "report": f"{folder}/audit.html"}
 
 
 def _table(title: str, table: Table, screen: Screen) -> None:

@@ -18,6 +18,7 @@ from dvr_ray.cli.progress import SweepProgress, clock
 from dvr_ray.cli.screen import Screen
 from dvr_ray.events import (
     Event,
+    Failed,
     Note,
     Retraining,
     Started,
@@ -100,6 +101,9 @@ class Board:
             if not self._is_new(event):
                 return
             self._screen.warn(str(event))
+        elif isinstance(event, Failed):
+            self._live.stop()
+            self._screen.error(str(event))
         elif self._screen.live:
             if isinstance(event, Started):
                 self._screen.say(str(event))

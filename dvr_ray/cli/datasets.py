@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from dvr_ray.cli.options import AsJson, Overrides, Source
+from dvr_ray.cli.places import bring, stored
 from dvr_ray.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ NewFolder = Annotated[Path, typer.Option("--out", "-o", help="New or empty folde
 def describe_data(
     path: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Argument(help="Folder or file of the data set; none for --source synthetic."),
+        typer.Argument(
+            parser=stored,
+            metavar="[PATH]",
+            help="Folder or file of the data set; none for --source synthetic.",
+        ),
     ] = None,
     source: Source = None,
     overrides: Overrides = None,
@@ -44,7 +49,9 @@ def describe_data(
 
 
 def convert_data(
-    path: Annotated[Path, typer.Argument(help="Folder or file of the data set.")],
+    path: Annotated[
+        Path, typer.Argument(parser=stored, metavar="PATH", help="Folder or file of the data set.")
+    ],
     out: NewFolder,
     to: Annotated[str, typer.Option("--to", help="parquet, inter (RecBole) or lightgcn.")],
     source: Source = None,
@@ -84,6 +91,7 @@ def split_data(
 
     screen = Screen(as_json)
     run = load_run(config, overrides or ())
+    bring(run.data, config, overrides, None, screen)
     # Noise is planted by the run that reads the parts.
     data, test = split(load_dataset(run.data), run.split, NoiseConfig(), 0)
     about = {"fingerprint": data.fingerprint, "split": run.split.model_dump(mode="json")}

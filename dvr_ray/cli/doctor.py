@@ -88,7 +88,7 @@ def resources() -> dict[str, str]:
     """Return what runs can use: CPUs, GPUs, memory, disk, shared memory, open files."""
     import torch
 
-    from dvr_ray.data.cache import cache_folder
+    from dvr_ray.files import cache_folder
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     names = ", ".join(sorted({torch.cuda.get_device_name(number) for number in range(gpus)}))
@@ -117,7 +117,7 @@ def findings() -> Iterator[Finding]:
 
 
 def _folders() -> Iterator[Finding]:
-    from dvr_ray.data.cache import cache_folder
+    from dvr_ray.files import cache_folder
 
     for what, path, mend in (
         ("home folder", Path.home(), "set HOME, or RAY_AUTH_TOKEN_PATH and DVR_RAY_CACHE"),

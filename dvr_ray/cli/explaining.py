@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from dvr_ray.cli.options import AsJson
+from dvr_ray.cli.options import AsJson, Run
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import ConfigError
 
@@ -23,7 +23,7 @@ DEFAULT, MOST = 5, 100
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    run: Run,
     user: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--user", "-u", metavar="ID", help="Of this user; as in the log."),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dvr_ray.cli.options import AsJson
+from dvr_ray.cli.places import stored
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import ConfigError
 
@@ -17,7 +18,11 @@ __all__ = ["report"]
 def report(
     folders: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR", help="Folder of a sweep or a run; or of several sweeps."),
+        typer.Argument(
+            metavar="DIR|URI",
+            parser=stored,
+            help="Folder of a sweep, a run or a study; or of several sweeps.",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -26,7 +31,8 @@ def report(
             "-o",
             metavar="FILE",
             help="The page, FILE.html; its numbers go to FILE.json. By default DIR/report.html and "
-            "DIR/summary.json; of several sweeps comparison.html beside the first DIR.",
+            "DIR/summary.json; of a study DIR/study.html; of several sweeps comparison.html beside "
+            "the first DIR.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -36,14 +42,24 @@ def report(
     Example: dvr-ray report runs/quickstart
 
     Several sweeps are shown side by side, differences are taken against the first, as in dvr-ray
-    report runs/before runs/after. Nothing is trained and no test part is looked at.
+    report runs/before runs/after. Of a study, tables and figures are written anew as well. Nothing
+    is trained and no test part is looked at.
     """
     from dvr_ray.reports.page import write_comparison, write_report
+    from dvr_ray.reports.study import PAGE, SUMMARY
 
     if out is not None and out.suffix != ".html":
         mend = "name a page FILE.html; its numbers go to FILE.json"
         raise ConfigError("--out", f"must end in .html, got {out}", mend)
     screen = Screen(as_json)
-    page = write_report(folders[0], out) if len(folders) == 1 else write_comparison(folders, out)
+    if len(folders) > 1:
+        page = write_comparison(folders, out)
+    elif (folders[0] / SUMMARY).exists():
+        from dvr_ray.reports.study_stored import rewrite_study
+
+        rewrite_study(folders[0], out)
+        page = out or folders[0] / PAGE
+    else:
+        page = write_report(folders[0], out)
     screen.result(f"report: {page}")
     screen.finish({"report": str(page)})

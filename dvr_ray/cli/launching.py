@@ -13,6 +13,7 @@ from dvr_ray.cli.jobs import HERE
 from dvr_ray.cli.options import AsJson, More, Overrides
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import ConfigError
+from dvr_ray.storage import is_address
 
 if TYPE_CHECKING:
     from dvr_ray.launching.filling import Launch
@@ -136,7 +137,8 @@ def _show(asked: Launch, gaps: dict[str, list[int]], screen: Screen) -> None:
     if asked.gpus and not asked.space.resources.gpus_per_worker:
         screen.warn("the space asks for no GPU: add --set resources.gpus_per_worker=1")
     data = asked.space.run.data.path
-    if data is not None and asked.target != "slurm" and not data.startswith("/shared/"):
+    there = data is None or is_address(data) or data.startswith("/shared/")
+    if not there and asked.target != "slurm":
         screen.warn(f"{data} must be on the cluster too: --set data.path=/shared/data/...")
     for name, lines in gaps.items():
         screen.result(f"fill in {name}, line {', '.join(map(str, lines))}")

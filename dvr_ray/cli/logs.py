@@ -12,7 +12,8 @@ from pathlib import Path
 
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import masked
-from dvr_ray.files import LOGS
+from dvr_ray.events import Warned
+from dvr_ray.files import LOGS, troubles_told
 
 __all__ = ["LogFile", "logged"]
 
@@ -36,6 +37,13 @@ def _unshown(record: logging.LogRecord) -> bool:
     """Whether the terminal hasn't got a message yet: our own events are shown as lines."""
     shown = record.name.startswith(f"{OURS}.cli")
     return not (shown and logging.INFO <= record.levelno <= logging.WARNING)
+
+
+class _File(RotatingFileHandler):
+    """``log.txt``; whoever can't write there now has no traceback to show for it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Go on without the line."""
 
 
 class LogFile:
@@ -68,7 +76,7 @@ class LogFile:
         """Begin the file, or go on with it after a resumption."""
         self.path = folder / NAME
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = RotatingFileHandler(self.path, maxBytes=BYTES, backupCount=1, encoding="utf-8")
+        self._file = _File(self.path, maxBytes=BYTES, backupCount=1, encoding="utf-8")
         self._file.setFormatter(_Plain(FORM))
         self._held.setTarget(self._file)
         # Ray has set its own level by now.
@@ -99,8 +107,14 @@ def logged(screen: Screen) -> Iterator[LogFile]:
     """
     log = LogFile(screen.verbose)
     log.attach()
+
+    def tell(line: str) -> None:
+        screen.warn(line)
+        screen.event(Warned(line))
+
     try:
-        yield log
+        with troubles_told(tell):
+            yield log
     except KeyboardInterrupt:
         LOG.info("interrupted")
         raise

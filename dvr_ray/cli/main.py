@@ -1,11 +1,12 @@
 """``dvr-ray``: verbs, exit codes, and errors in one line.
 
-Exit codes: 0 done, 1 failed while running, 2 wrong request or input, 130 interrupted.
+Exit codes: 0 done, 1 failed while running, 2 wrong request or input, 130 interrupted, 143 SIGTERM.
 """
 
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from itertools import pairwise
 from typing import NoReturn
@@ -33,7 +34,7 @@ from dvr_ray.events import Failed
 
 __all__ = ["app", "main"]
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
 # What no check beforehand can find.
 WHILE_RUNNING = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
@@ -80,10 +81,18 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     # Even a command line that can't be read may have asked for JSON.
     screen = Screen(as_json="--json" in sys.argv)
+    signals: list[int] = []
+
+    def terminate(number: int, frame: object) -> None:
+        signals.append(number)
+        raise KeyboardInterrupt  # what is open is closed on the way out, as after Ctrl-C
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         code = app(standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code
-            _end(screen, "interrupted; the same command with --resume goes on from here", code)
+            why, code = ("ended by SIGTERM", TERMINATED) if signals else ("interrupted", code)
+            _end(screen, f"{why}; the same command with --resume goes on from here", code)
     except DvrRayError as error:
         code = _end(screen, str(error), error.exit_code)
     except OSError as error:

@@ -8,6 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from dvr_ray.cli.places import stored
+
 __all__ = [
     "Address",
     "AsJson",
@@ -17,6 +19,7 @@ __all__ = [
     "Parallel",
     "Quiet",
     "Resume",
+    "Run",
     "Source",
     "Verbose",
     "Workers",
@@ -31,8 +34,16 @@ class Shared(StrEnum):
 
 
 Out = Annotated[
-    Optional[Path],  # noqa: UP045  (typer reads it at run time)
-    typer.Option("--out", "-o", help="Folder of results; by default below runs/."),
+    Optional[str],  # noqa: UP045  (typer reads it at run time)
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR|URI",
+        help="Folder of results, or s3://, gs://; by default below runs/.",
+    ),
+]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", parser=stored, help="Folder of a finished run, or its URI.")
 ]
 Overrides = Annotated[
     Optional[list[str]],  # noqa: UP045

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from dvr_ray.cli.options import AsJson
+from dvr_ray.cli.options import AsJson, Run
 from dvr_ray.cli.screen import Screen
 from dvr_ray.errors import ConfigError
 
@@ -24,7 +24,7 @@ ENDINGS = (".csv", ".parquet", ".jsonl")
 
 
 def recommend(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    run: Run,
     users: Annotated[
         list[str],
         typer.Option("--users", metavar="ID|FILE|all", help="An id, a file of ids, all; repeat."),

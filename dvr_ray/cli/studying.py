@@ -11,6 +11,7 @@ import typer
 
 from dvr_ray.cli.logs import logged
 from dvr_ray.cli.options import Address, AsJson, More, Out, Overrides, Quiet, Resume, Verbose
+from dvr_ray.cli.places import kept
 from dvr_ray.cli.screen import Screen
 from dvr_ray.events import Event, Warned
 from dvr_ray.files import LOGS, visible
@@ -69,25 +70,31 @@ def study(
 
     screen = Screen(as_json, quiet, verbose)
     loaded = load_study(study_path(named), list(overrides or []), more or [], scale)
-    folder = out or Path("runs") / "-".join([loaded.name, *([scale] if scale else [])])
-    if not resume and folder.is_dir() and not set(visible(folder)) <= {*LOGS, PROBES}:
-        raise ConfigError(str(folder), "isn't empty", "add --resume or use another --out")
-    with logged(screen) as log:
-        log.open(folder)
-        tell = partial(_tell, screen)
-        root, known = data or Path(), cells or folder / "cells"
-        request = StudyRequest(loaded, folder, known, root, address, tell, verbose, plan)
-        result = run_study(request)
-    if result is None:
-        screen.finish({"folder": str(folder), "cells": 0, "failed": 0, "table": None})
-        return
-    _show(screen, loaded, result, folder, scale)
-    if result.failures:
+    default = Path("runs") / "-".join([loaded.name, *([scale] if scale else [])])
+    with kept(out, default, screen) as place:
+        folder = place.folder
+        if not resume and folder.is_dir() and not set(visible(folder)) <= {*LOGS, PROBES}:
+            raise ConfigError(str(folder), "isn't empty", "add --resume or use another --out")
+        with logged(screen) as log:
+            log.open(folder)
+            tell = place.told(partial(_tell, screen))
+            root, known = data or Path(), cells or folder / "cells"
+            request = StudyRequest(
+                loaded, folder, known, root, address, tell, verbose, plan, place.mirror
+            )
+            result = run_study(request)
+        found = {"cells": 0, "failed": 0, "table": None}
+        if result is not None:
+            found = _show(screen, loaded, result, folder, scale)
+    screen.finish(place.about() | found)
+    if result is not None and result.failures:
         raise typer.Exit(1)
 
 
-def _show(screen: Screen, loaded: Any, result: Any, folder: Path, scale: str | None) -> None:
-    """Write everything, print the tables, and say where it is."""
+def _show(
+    screen: Screen, loaded: Any, result: Any, folder: Path, scale: str | None
+) -> dict[str, Any]:
+    """Write everything, print the tables, say where it is, and return it for programs."""
     from dvr_ray.reports.charts import can_save
     from dvr_ray.reports.study import PAGE, write_study
 
@@ -102,8 +109,9 @@ def _show(screen: Screen, loaded: Any, result: Any, folder: Path, scale: str | N
     table = folder / "tables" / "all.md"
     screen.result(f"tables: {table}; every number: {folder / 'study.json'}")
     screen.result(f"page: {folder / PAGE}")
-    screen.finish({"folder": str(folder), "cells": len(result.records),
-                   "failed": len(result.failures), "table": str(table)})  # fmt: skip
+    return {
+        "cells": len(result.records), "failed": len(result.failures), "table": str(table)
+    }  # fmt: skip
 
 
 def _tell(screen: Screen, event: Event) -> None:

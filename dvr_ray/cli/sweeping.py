@@ -21,6 +21,7 @@ from dvr_ray.cli.options import (
     Verbose,
     Workers,
 )
+from dvr_ray.cli.places import bring, kept
 from dvr_ray.cli.screen import Screen
 
 __all__ = ["tune"]
@@ -61,17 +62,21 @@ def tune(
     asked += [f"tune.trials={trials}"] if trials else []
     loaded = load_space(space, asked, more or [])
     check_space(loaded, str(space))
-    folder = out or Path("runs") / loaded.name
-    with logged(screen) as log:
+    bring(loaded.run.data, space, asked, more, screen)
+    with kept(out, Path("runs") / loaded.name, screen) as place, logged(screen) as log:
         with Board(screen, log) as board:
-            result = sweep(SweepRequest(loaded, folder, resume, address, board.tell, verbose))
+            tell = place.told(board.tell)
+            result = sweep(
+                SweepRequest(loaded, place.folder, resume, address, tell, verbose, place.mirror)
+            )
         if warnings := board.warnings():
             screen.say(f"warnings: {warnings}; each is in {log.path}")
-        _show(result, folder, loaded, screen, log)
+        found = _show(result, place.folder, loaded, screen, log)
+    screen.finish(place.about() | found)
 
 
-def _show(result: Any, folder: Path, space: Any, screen: Screen, log: LogFile) -> None:
-    """Print the tables, and say where everything is and what to do with it."""
+def _show(result: Any, folder: Path, space: Any, screen: Screen, log: LogFile) -> dict[str, Any]:
+    """Print the tables, say where everything is and what to do with it; return it for programs."""
     from dvr_ray.reports.page import write_report
     from dvr_ray.reports.results import load_sweep
 
@@ -88,19 +93,19 @@ def _show(result: Any, folder: Path, space: Any, screen: Screen, log: LogFile) -
     screen.result(f"train the best again: dvr-ray train {folder}/best.yaml --out FOLDER")
     if space.tracking.tensorboard:
         screen.result(f"curves: tensorboard --logdir {folder}")
+    if result.faults:
+        screen.result(f"faults: {result.faults}")
     if failed:
         screen.result(f"{failed} of {len(result.records)} trials failed: {log.path}")
-    screen.finish(
-        {
-            "folder": str(folder),
-            "report": str(page),
-            "best": {"trial": best.number, "folder": best.folder, "selection": best.objectives,
-                     "values": best.values},
-            "trials": len(result.records),
-            "failed": failed,
-            "final": result.final,
-        }
-    )  # fmt: skip
+    return {
+        "report": str(page),
+        "best": {"trial": best.number, "folder": best.folder, "selection": best.objectives,
+                 "values": best.values},
+        "trials": len(result.records),
+        "failed": failed,
+        "faults": result.faults,
+        "final": result.final,
+    }  # fmt: skip
 
 
 def _show_trials(stored: Any, space: Any, screen: Screen) -> None:

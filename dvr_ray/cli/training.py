@@ -22,6 +22,7 @@ from dvr_ray.cli.options import (
     Verbose,
     Workers,
 )
+from dvr_ray.cli.places import Place, bring, kept
 from dvr_ray.cli.screen import Screen
 from dvr_ray.events import Note, Started, Warned
 from dvr_ray.files import claimed
@@ -65,30 +66,32 @@ def train(
     check_workers(run_config, resources, "--workers")
     tracking = load_tracking(config, overrides or [], more or [])
     check_tracking(tracking, f"{config}: tracking")
-    folder = out or Path("runs") / config.stem
-    check_folder(folder, run_config, resume)
     here = resources.workers == 1 and not resources.gpus_per_worker and address is None
     if not here:
         import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
-    with (
-        logged(screen) as log,
-        RunBar(screen, log, run_config) as bar,
-        claimed(folder),
-    ):
+    bring(run_config.data, config, overrides, more, screen)
+    with kept(out, Path("runs") / config.stem, screen) as place:
+        folder = place.folder
         check_folder(folder, run_config, resume)
-        request = _request(str(config), run_config, tracking, folder)
-        if here:
-            _tell_start(request, bar)
-            result = run(request, bar)
-        else:
-            result = _run_group(request, resources, address, bar)
-    _show(result, folder, screen)
-    if tracking.tensorboard:
-        screen.result(f"curves: tensorboard --logdir {folder}")
-    screen.finish({**result, "folder": str(folder)})
+        with (
+            logged(screen) as log,
+            RunBar(screen, log, run_config) as bar,
+            claimed(folder),
+        ):
+            check_folder(folder, run_config, resume)
+            request = _request(str(config), run_config, tracking, place)
+            if here:
+                _tell_start(request, bar)
+                result = run(request, bar)
+            else:
+                result = _run_group(request, resources, address, bar)
+        _show(result, folder, screen)
+        if tracking.tensorboard:
+            screen.result(f"curves: tensorboard --logdir {folder}")
+    screen.finish(result | place.about())
 
 
-def _request(place: str, config: Any, tracking: Any, folder: Path) -> Any:
+def _request(config_place: str, config: Any, tracking: Any, place: Place) -> Any:
     """Prepare the data."""
     from dvr_ray.metrics import Catalogue
     from dvr_ray.tracking import Tracking
@@ -97,10 +100,9 @@ def _request(place: str, config: Any, tracking: Any, folder: Path) -> Any:
     from dvr_ray.training.run import RunRequest
 
     data, _ = prepare(config)
-    check_served(config, Catalogue.of(data), place)
-    return RunRequest(
-        config, data, folder, tracking=Tracking(tracking, folder.name, folder.resolve())
-    )
+    check_served(config, Catalogue.of(data), config_place)
+    where = Tracking(tracking, place.folder.name, place.folder.resolve())
+    return RunRequest(config, data, place.folder, tracking=where, mirror=place.mirror)
 
 
 def _tell_start(request: Any, bar: RunBar) -> None:
@@ -138,6 +140,7 @@ def _run_group(request: Any, resources: Any, address: str | None, bar: RunBar) -
     """Train on a Ray Train group; a cluster that can't be had is refused before anything starts."""
     from dvr_ray.distributed.cluster import connect, disconnect
     from dvr_ray.distributed.group import WorkerGroups, run_on
+    from dvr_ray.distributed.mailbox import Notice
     from dvr_ray.training.sharing import shared
     from dvr_ray.training.stored import finished
 
@@ -148,10 +151,11 @@ def _run_group(request: Any, resources: Any, address: str | None, bar: RunBar) -
         workers = f"{resources.workers}{many if resources.workers > 1 else ' worker'}"
         bar.tell(Note(f"Ray is up; training on {workers}"))
 
-        def warn(folder: str, text: str) -> None:
-            bar.tell(Warned(text))
+        def warn(notice: Notice) -> None:
+            bar.tell(Warned(str(notice)))
 
-        with WorkerGroups(request.data, resources, request.folder / "ray-train", warn) as groups:
+        folder = request.folder / ".ray-train"
+        with WorkerGroups(request.data, resources, folder, warn, mirror=request.mirror) as groups:
             run_on(groups.mailbox, [request], bar)
         return finished(request.folder) or {}
     finally:

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from dvr_ray.cli.logs import logged
-from dvr_ray.cli.options import Address, AsJson, Overrides, Quiet, Resume, Source, Verbose, Workers
+from dvr_ray.cli.options import (
+    Address,
+    AsJson,
+    Overrides,
+    Quiet,
+    Resume,
+    Run,
+    Source,
+    Verbose,
+    Workers,
+)
+from dvr_ray.cli.places import kept, stored
 from dvr_ray.cli.screen import Screen
 from dvr_ray.cli.stagebar import StageBar
 from dvr_ray.errors import ConfigError
@@ -32,12 +43,15 @@ SHOWN = 5
 
 
 def values(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the values.")],
+    run: Run,
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="DIR|URI", help="Folder of the values.")
+    ],
     data: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--data", help="Another log of the same users and items; by default the "
-                                    "rows that the run trained on."),
+        typer.Option("--data", parser=stored, metavar="PATH",
+                     help="Another log of the same users and items; by default the rows that the "
+                          "run trained on."),
     ] = None,
     source: Source = None,
     overrides: Overrides = None,
@@ -78,17 +92,19 @@ def values(
     else:
         config = _data(opened, data, source, overrides or [])
         log = FilesLog(config, opened.catalogue, skip_unknown)
-    wanted = Valuation(opened, log, out, passes)
-    wanted.check()
-    _check_resumed(wanted, resume)
     if (workers and workers > 1) or address:
         import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
-    with logged(screen) as text, claimed(out), StageBar(screen, text, out) as bar:
-        bar.tell(Note(f"valuing with {run}; results go to {out}"))
-        with _engine(workers or 1, address, bar) as engine:
-            found = _valued(wanted, engine, bar)
-    _show(found, out, screen)
-    screen.finish({**found, "folder": str(out)})
+    with kept(out, Path(), screen) as place:
+        folder = place.folder
+        wanted = Valuation(opened, log, folder, passes)
+        wanted.check()
+        _check_resumed(wanted, resume)
+        with logged(screen) as text, claimed(folder), StageBar(screen, text, folder) as bar:
+            bar.tell(Note(f"valuing with {run}; results go to {folder}"))
+            with _engine(workers or 1, address, bar) as engine:
+                found = _valued(wanted, engine, bar)
+        _show(found, folder, screen)
+    screen.finish(found | place.about())
 
 
 def _data(opened: OpenedRun, path: Path, source: str | None, overrides: list[str]) -> DataConfig:
@@ -167,7 +183,9 @@ def _show(found: dict[str, Any], out: Path, screen: Screen) -> None:
 
 
 def prune(
-    folder: Annotated[Path, typer.Argument(metavar="VALUES", help="Folder of dvr-ray values.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="VALUES", parser=stored, help="Folder of dvr-ray values.")
+    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The new log; ends as the old one. "
                            "A folder for a log in several files.")
@@ -186,7 +204,8 @@ def prune(
     ] = False,
     data: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--data", help="The log, if it isn't where it was valued any longer."),
+        typer.Option("--data", parser=stored, metavar="PATH",
+                     help="The log, if it isn't where it was valued any longer."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of --keep-rate's draws.")] = 0,
     as_json: AsJson = False,

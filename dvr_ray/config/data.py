@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dvr_ray.config.base import Strict
+from dvr_ray.storage import check_address, is_address
 
 __all__ = ["ColumnsConfig", "DataConfig", "NoiseConfig", "SplitConfig"]
 
@@ -62,7 +63,9 @@ class DataConfig(Strict):
         "hetrec-original, parts.",
     )
     path: str | None = Field(
-        None, description="Folder of the files, or a table; relative to the YAML."
+        None,
+        description="Folder of the files, or a table; relative to the YAML. Or a URI, such as "
+        "s3://bucket/folder or gs://bucket/log.csv, which is fetched once for a machine.",
     )
     columns: ColumnsConfig = ColumnsConfig()
     min_rating: float | None = Field(
@@ -76,6 +79,13 @@ class DataConfig(Strict):
     seed: int = Field(0, ge=0, description="Seed of generator and noise; apart from run.seed.")
     noise: NoiseConfig = NoiseConfig()
     cache: bool = Field(True, description="Keep the parsed files as Arrow in the user's cache.")
+
+    @field_validator("path")
+    @classmethod
+    def _safe(cls, path: str | None) -> str | None:
+        if path is not None and is_address(path):
+            check_address(path)
+        return path
 
 
 class SplitConfig(Strict):

@@ -24,7 +24,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from dvr_ray.config.paths import put
 from dvr_ray.errors import ConfigError
-from dvr_ray.files import placed
+from dvr_ray.files import patient, placed
 
 __all__ = [
     "Document",
@@ -137,6 +137,7 @@ def document_text(content: dict[str, Any]) -> str:
     return buffer.getvalue()
 
 
+@patient
 def write_document(content: dict[str, Any], path: Path) -> None:
     """Write plain values as YAML to a temporary name and move it into place."""
     with placed(path) as temporary:

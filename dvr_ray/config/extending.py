@@ -17,8 +17,12 @@ from typing import Any
 from dvr_ray.config.document import Document, Keys, read_document
 from dvr_ray.config.paths import put
 from dvr_ray.errors import ConfigError
+from dvr_ray.storage import is_address
 
 __all__ = ["EXTENDS", "located", "overridden", "read_extended"]
+
+PATHS = (("data", "path"), ("method", "pretrained"))
+"""Fields that hold a path."""
 
 EXTENDS = "extends"
 
@@ -29,7 +33,7 @@ def read_extended(path: Path, more: Sequence[Path] = ()) -> Document:
     Parameters
     ----------
     path : Path
-        The file. A ``data.path`` in it is relative to its folder, and so are the files it extends.
+        The file. Paths in it are relative to its folder, as are the files it extends.
     more : sequence of Path
         Files that override it, each those before it.
 
@@ -90,7 +94,7 @@ def overridden(document: Document, keys: Keys) -> Document:
 
 
 def located(document: Document, above: tuple[str, ...], folder: Path) -> Document:
-    """Make the run's ``data.path`` absolute, if it is there and isn't yet.
+    """Make the run's paths absolute, where they are there and aren't yet.
 
     Parameters
     ----------
@@ -99,21 +103,25 @@ def located(document: Document, above: tuple[str, ...], folder: Path) -> Documen
     above : tuple of str
         Keys above ``data``.
     folder : Path
-        What the path is relative to.
+        What the paths are relative to.
 
     Returns
     -------
     Document
         A copy, or the document itself.
     """
-    node: Any = document.content
-    for key in (*above, "data"):
-        node = node.get(key) if isinstance(node, dict) else None
-    if not isinstance(node, dict) or not isinstance(node.get("path"), str):
-        return document
-    content = copy.deepcopy(document.content)
-    put(content, (*above, "data", "path"), os.path.normpath(folder.absolute() / node["path"]), "")
-    return replace(document, content=content)
+    for section, name in PATHS:
+        node: Any = document.content
+        for key in (*above, section):
+            node = node.get(key) if isinstance(node, dict) else None
+        if not isinstance(node, dict) or not isinstance(node.get(name), str):
+            continue
+        if not is_address(node[name]):
+            content = copy.deepcopy(document.content)
+            path = os.path.normpath(folder.absolute() / node[name])
+            put(content, (*above, section, name), path, "")
+            document = replace(document, content=content)
+    return document
 
 
 def _bases(document: Document) -> list[Path]:

@@ -25,6 +25,7 @@ __all__ = [
     "apply",
     "config_hash",
     "data_config",
+    "data_place",
     "dump",
     "dumped",
     "get",
@@ -66,6 +67,23 @@ def load_run(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = (
             document = document.with_value(keys[1:] if keys[0] == "run" else keys, value, written)
     run = {name: value for name, value in document.content.items() if name != TRACKING}
     return checked(RunConfig, located(replace(document, content=run), (), Path.cwd()))
+
+
+def data_place(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()) -> str:
+    """Return ``file:line: data.path``, or the option that sets it, of a file that `load_run` reads.
+
+    Parameters
+    ----------
+    path, overrides, more
+        As for `load_run`.
+    """
+    document = read_extended(path, more)
+    above = ("run",) if _is_space(document) else ()
+    for override in overrides:
+        written, keys, value = _parsed(override)
+        keys = (*above, *keys[1:]) if keys[0] == "run" else keys
+        document = document.with_value(keys, value, written)
+    return document.place((*above, "data", "path"))
 
 
 def load_study(

@@ -57,6 +57,9 @@ class ValuatorConfig(Strict):
     membership: Literal["content", "positional"] = Field(
         "content", description="positional: weights for each place in the batch, as the paper's."
     )
+    member_rate: float = Field(
+        0.5, gt=0, lt=1, description="Mean share of a batch in a unit's field of layer 1, at first."
+    )
     children: int = Field(2, ge=1, description="Children of a unit of layer 2 and above.")
     singletons: bool = Field(True, description="One linear unit per sample.")
     bias: bool = Field(True, description="Bias inside the gate; expresses redundancy.")

@@ -28,6 +28,7 @@ __all__ = [
     "from_arrow",
     "genders",
     "group_numbers",
+    "groups_of",
     "item_table",
     "joined",
     "user_table",
@@ -186,6 +187,12 @@ def category_numbers(values: Iterable[object]) -> tuple[np.ndarray, np.ndarray, 
     offsets = np.cumsum([0, *map(len, several)])
     ids = np.array([numbers[c] for row in several for c in row], dtype=np.int64)
     return offsets, ids, len(numbers)
+
+
+def groups_of(table: pd.DataFrame, attribute: str, users: int) -> np.ndarray:
+    """Group of every user by ``gender`` or ``age``, shape (U,); -1 where it isn't known."""
+    column = ATTRIBUTES[attribute]
+    return group_numbers(table[column]) if column in table else np.full(users, -1)
 
 
 def group_numbers(values: Iterable[object]) -> np.ndarray:

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,8 +27,9 @@ from dvr_ray.config.schema import DataConfig
 from dvr_ray.data.attributes import from_arrow
 from dvr_ray.data.interactions import Dataset, Interactions
 from dvr_ray.data.sources import SOURCES
+from dvr_ray.files import cache_folder
 
-__all__ = ["cache_folder", "load_dataset"]
+__all__ = ["load_dataset"]
 
 LAYOUT = 2
 ID, PART = "original id", b"part"
@@ -37,18 +37,6 @@ PAIRS = ("interactions", "test", "reward", "selection")
 DIGEST = 32
 # What a damaged file does to its reader.
 DAMAGE = (OSError, pa.ArrowException, LookupError, TypeError, ValueError)
-
-
-def cache_folder() -> Path:
-    """Return ``$DVR_RAY_CACHE``, or ``~/.cache/dvr_ray`` where it isn't set.
-
-    Raises
-    ------
-    RuntimeError
-        If it isn't set and the user has no home folder.
-    """
-    given = os.environ.get("DVR_RAY_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "dvr_ray"
 
 
 def load_dataset(config: DataConfig) -> Dataset:

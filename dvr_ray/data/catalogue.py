@@ -21,7 +21,7 @@ from dvr_ray.data.ids import shown
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.data.reading.parquet import table_of
 from dvr_ray.errors import DataError
-from dvr_ray.files import placed
+from dvr_ray.files import patient, placed
 
 __all__ = ["ITEMS", "USERS", "Ids", "KnownCatalogue"]
 
@@ -130,6 +130,7 @@ class KnownCatalogue:
             Ids("user", data.user_ids), Ids("item", data.item_ids), data.user_table, data.item_table
         )
 
+    @patient
     def write(self, folder: Path) -> None:
         """Write the two tables into a folder."""
         for name, ids, table in self._parts():

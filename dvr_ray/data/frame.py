@@ -14,13 +14,13 @@ from dvr_ray.config.schema import ColumnsConfig, DataConfig
 from dvr_ray.data import attributes
 from dvr_ray.data.assemble import assemble
 from dvr_ray.data.interactions import Dataset
-from dvr_ray.data.reading.columns import choose, id_column
+from dvr_ray.data.reading.columns import Chosen, choose, id_column
 from dvr_ray.data.reading.parquet import rows_of
 from dvr_ray.data.reading.tables import attribute_columns
-from dvr_ray.data.rows import Reading
+from dvr_ray.data.rows import Reading, Rows
 from dvr_ray.errors import DataError
 
-__all__ = ["attribute_table", "from_frame", "write_frame"]
+__all__ = ["attribute_table", "frame_rows", "from_frame", "write_frame"]
 
 SEVERAL = "|"
 
@@ -72,9 +72,7 @@ def from_frame(
     """
     columns = columns or ColumnsConfig()
     config = DataConfig(source="table", columns=columns, min_rating=min_rating, core=core)
-    chosen = choose([str(each) for each in frame.columns], columns, min_rating is not None, name)
-    wanted = [chosen.user, chosen.item, chosen.rating, chosen.time]
-    log = frame[[each for each in wanted if each is not None]]
+    log, chosen = _log(frame, config, name)
     table = _arrow(log, name)
     tables: dict[str, pd.DataFrame | None] = {"user": None, "item": None}
     notes: dict[str, int] = {}
@@ -114,16 +112,49 @@ def write_frame(
     DataError
         If a column is missing or holds several types; nothing is written then.
     """
-    names = [str(each) for each in frame.columns]
-    chosen = choose(names, config.columns, config.min_rating is not None, "frame")
-    wanted = [chosen.user, chosen.item, chosen.rating, chosen.time]
-    log = frame[[each for each in wanted if each is not None]]
+    log, _ = _log(frame, config, "frame")
     given = {"users": users, "items": items}
     tables = {"log": _arrow(log, "frame")}
     tables |= {name: _arrow(table, name) for name, table in given.items() if table is not None}
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         parquet.write_table(table, folder / f"{name}.parquet")
+
+
+def frame_rows(frame: pd.DataFrame, config: DataConfig, name: str) -> tuple[Rows, pd.DataFrame]:
+    """Read the rows of a frame.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `from_frame`.
+    config : DataConfig
+        Names columns, and says whether ratings are read.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    Rows
+        Row for row.
+    DataFrame
+        The frame's columns of users and items.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or an id or a number isn't one.
+    """
+    log, chosen = _log(frame, config, name)
+    return rows_of(_arrow(log, name), chosen, name), log[[chosen.user, chosen.item]]
+
+
+def _log(frame: pd.DataFrame, config: DataConfig, place: str) -> tuple[pd.DataFrame, Chosen]:
+    """Return the columns of a frame that are read, and which hold what."""
+    names = [str(each) for each in frame.columns]
+    chosen = choose(names, config.columns, config.min_rating is not None, place)
+    wanted = [chosen.user, chosen.item, chosen.rating, chosen.time]
+    return frame[[each for each in wanted if each is not None]], chosen
 
 
 def _arrow(frame: pd.DataFrame, place: str) -> pa.Table:

@@ -138,6 +138,12 @@ class Interactions:
         """Return the users of rows, shape (r,) to (r,)."""
         return np.asarray(self.users[rows])
 
+    def indexed(self) -> Interactions:
+        """Compute all that is derived from the rows, so that it goes wherever they go."""
+        for name in ("keys", "user_offsets", "item_order", "item_offsets", "user_counts"):
+            getattr(self, name)
+        return self
+
     def contains(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Tell which pairs are among the rows; any shape, bool."""
         return self.places(users, items) >= 0
@@ -232,6 +238,12 @@ class TrialData:
     item_table: pd.DataFrame
     times: np.ndarray | None = None
     features: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def indexed(self) -> TrialData:
+        """Compute what trials derive from the rows: once, and then they share it with the rows."""
+        for part in (self.train, self.reward, self.selection):
+            part.indexed()
+        return self
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dvr_ray.config.schema import ResourcesConfig
+from dvr_ray.distributed.departures import leaving
 from dvr_ray.errors import ResourceError
 
 __all__ = ["Cluster", "Node", "check_fit", "task_options", "trials_at_once"]
@@ -56,9 +57,10 @@ class Cluster:
 
     @classmethod
     def look(cls) -> Cluster:
-        """Return the cluster that this process is connected to, as it is now."""
+        """Return the cluster that this process is connected to, without nodes given notice."""
         import ray
 
+        leave = leaving()
         return cls(
             tuple(
                 Node(
@@ -67,7 +69,7 @@ class Cluster:
                     node["Labels"] or {},
                 )
                 for node in ray.nodes()
-                if node["Alive"]
+                if node["Alive"] and node["NodeID"] not in leave
             )
         )
 

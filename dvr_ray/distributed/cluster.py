@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import socket
+import threading
 from pathlib import Path
 
 from dvr_ray.config.schema import ResourcesConfig
@@ -77,16 +79,21 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
         options["address"] = address or os.environ["RAY_ADDRESS"]
         # Somebody listens there; who has no token needn't wait for 20 s to be told.
         os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "5")
+    ends = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises bare ones too, as when a node doesn't start in time
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ResourceError(
-            f"--address {address}",
-            f"can't connect to Ray ({first})",
+        mend = (
             "check the address; if it asks for a token: export RAY_AUTH_MODE=token, and give it in "
-            "~/.ray/auth_token or RAY_AUTH_TOKEN_PATH",
-        ) from error
+            "~/.ray/auth_token or RAY_AUTH_TOKEN_PATH"
+        )
+        if options["address"] == "local":
+            mend = "try again when this machine is less busy"
+        place = f"--address {address}" if address else "Ray"
+        raise ResourceError(place, f"can't connect to Ray ({first})", mend) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, ends)  # Ray's own aborts this process with a stack of its own
     try:
         cluster = Cluster.look().grown()
         check_fit(cluster, resources)

@@ -13,6 +13,7 @@ resources of a group whose owner was killed would stay reserved until the driver
 from __future__ import annotations
 
 import functools
+import math
 import pickle
 import shutil
 import threading
@@ -25,11 +26,13 @@ from typing import Any
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.capacity import Cluster, Node
-from dvr_ray.distributed.mailbox import Mailbox
+from dvr_ray.distributed.mailbox import Mailbox, Notice
 from dvr_ray.distributed.serving import serve
 from dvr_ray.errors import RunError
+from dvr_ray.files import patience
+from dvr_ray.storage import Mirror, Storage
 from dvr_ray.training.reporter import Reporter
-from dvr_ray.training.run import RunRequest, run
+from dvr_ray.training.run import RunRequest, run, take_over
 from dvr_ray.training.stored import finished
 
 __all__ = ["WorkerGroups", "run_on"]
@@ -37,9 +40,7 @@ __all__ = ["WorkerGroups", "run_on"]
 LOOK_SECONDS = 0.2
 RESTARTS = 2
 TIMEOUT_SECONDS = 60
-SUM_SECONDS = {"batches": TIMEOUT_SECONDS, "masks": 86_400}
-"""How long a worker waits for the others in a sum; sharing masks, for as long as the slowest one
-trains. A worker that is lost is noticed either way: its connections close, and Ray Train looks."""
+MASKS_SECONDS = 86_400
 
 
 class WorkerGroups:
@@ -59,9 +60,11 @@ class WorkerGroups:
         Where Ray Train keeps its own files while the groups live; visible to all nodes, and used
         by nobody else.
     on_notice : callable
-        Takes the folder of a run and what happened to its workers.
+        Takes what happened to the workers of a run.
     most : int
         Ceiling of groups.
+    mirror : Mirror or None
+        Where Ray Train keeps its files instead, if machines share no folder.
 
     Attributes
     ----------
@@ -74,13 +77,14 @@ class WorkerGroups:
         data: TrialData,
         resources: ResourcesConfig,
         folder: Path,
-        on_notice: Callable[[str, str], None],
+        on_notice: Callable[[Notice], None],
         most: int = 1,
+        mirror: Mirror | None = None,
     ) -> None:
         import ray
 
         # What a killed driver has left there may be torn.
-        self._folder = folder.resolve()
+        self._folder, self._mirror = folder.resolve(), mirror
         shutil.rmtree(self._folder, ignore_errors=True)
         here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
         made = ray.remote(num_cpus=0, label_selector=here)(Mailbox)
@@ -100,6 +104,12 @@ class WorkerGroups:
 
         ray.get(self.mailbox.drop.remote(None if folder is None else str(folder.resolve())))
 
+    def leave(self, nodes: set[str]) -> None:
+        """Have runs on nodes that were given notice go on elsewhere after their next row."""
+        import ray
+
+        ray.get(self.mailbox.leave.remote(nodes))
+
     def close(self) -> None:
         """Let the workers go and wait for them; who doesn't come in time loses the mailbox."""
         import ray
@@ -109,6 +119,8 @@ class WorkerGroups:
         self._leave()
         ray.kill(self.mailbox)
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._mirror is not None:
+            Storage.open(self._mirror.address).remove(".ray-train")
 
     def __enter__(self) -> WorkerGroups:
         """Return the groups."""
@@ -124,6 +136,13 @@ class WorkerGroups:
         with self._connected:
             self._left.set()
 
+    def _shared(self) -> dict[str, Any]:
+        """Where Ray Train keeps its own files, as it wants to be told."""
+        if self._mirror is None:
+            return {"storage_path": str(self._folder)}
+        storage = Storage.open(self._mirror.address).below(".ray-train")
+        return {"storage_path": storage.path, "storage_filesystem": storage.filesystem}
+
     def _keep(self) -> None:
         """Look after the groups until there is no more work and all have gone."""
         while not self._left.wait(LOOK_SECONDS):
@@ -137,8 +156,8 @@ class WorkerGroups:
         import ray
 
         needs = ray.get(self.mailbox.needs.remote(list(self._groups)))
-        for folder, text in needs.notices:
-            self._on_notice(folder, text)
+        for notice in needs.notices:
+            self._on_notice(notice)
         if needs.groups is None:
             return bool(self._groups)
         small = [g for g, size in self._groups.items() if size < self._resources.workers]
@@ -182,7 +201,7 @@ class WorkerGroups:
 
         cause, placed = "they ended early", True
         try:
-            _trainer(group, self.mailbox, self._data, self._resources, size, self._folder).fit()
+            _trainer(group, self.mailbox, self._data, self._resources, size, self._shared()).fit()
         except ControllerError as error:
             cause, placed = _cause(error), "timed out" not in str(error)
         except Exception as error:
@@ -250,7 +269,9 @@ def _follow(mailbox: Any, numbers: dict[int, RunRequest], reporter: Reporter) ->
         if news.row is not None:
             reporter.report(news.row, None)
             waiting[mailbox.news.remote(number)] = number
-        elif finished(folder := numbers[number].folder) is None:
+            continue
+        take_over(numbers[number])
+        if finished(folder := numbers[number].folder) is None:
             raise RunError(str(folder), "its workers left no result", "train it again")
 
 
@@ -262,8 +283,23 @@ def _cause(error: BaseException) -> str:
     return lines[-1].strip() if lines else type(error).__name__
 
 
+def _sum_seconds(parallel: str) -> int:
+    """How long a worker waits for the others in a sum.
+
+    Sharing masks, for as long as the slowest one trains; else for as long as worker 0 may wait for
+    storage. A worker that is lost is noticed either way: its connections close, and Ray Train
+    looks.
+    """
+    return MASKS_SECONDS if parallel == "masks" else TIMEOUT_SECONDS + math.ceil(patience())
+
+
 def _trainer(
-    group: str, mailbox: Any, data: Any, resources: ResourcesConfig, workers: int, folder: Path
+    group: str,
+    mailbox: Any,
+    data: Any,
+    resources: ResourcesConfig,
+    workers: int,
+    shared: dict[str, Any],
 ) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -288,10 +324,10 @@ def _trainer(
             resources_per_worker=each,
             label_selector=resources.node_labels or None,
         ),
-        torch_config=TorchConfig(backend=backend, timeout_s=SUM_SECONDS[resources.parallel]),
+        torch_config=TorchConfig(backend=backend, timeout_s=_sum_seconds(resources.parallel)),
         run_config=RunConfig(
             name=group,
-            storage_path=str(folder),
+            **shared,
             # Tries are counted for each run, and not over the life of a group.
             failure_config=FailureConfig(
                 max_failures=0, max_preemption_failures=0, controller_failure_limit=0

@@ -12,7 +12,7 @@ from typing import Any
 
 from dvr_ray.errors import DvrRayError, RunError
 
-__all__ = ["Mailbox", "Needs", "News", "Task"]
+__all__ = ["Mailbox", "Needs", "News", "Notice", "Task"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,31 @@ class News:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """What happened to the workers of a run.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+    text : str
+        What happened.
+    next : str
+        How the run goes on, where its workers were lost; "" where they are fewer.
+    node : str
+        Id of the node that takes them away, if it was given notice.
+    """
+
+    folder: str
+    text: str
+    next: str = ""
+    node: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.next}" if self.next else self.text
+
+
+@dataclass(frozen=True)
 class Needs:
     """What whoever keeps the groups should know.
 
@@ -50,12 +75,12 @@ class Needs:
     ----------
     groups : int or None
         How many more there is work for; None when there will be no more work.
-    notices : list of tuple
-        Folders of runs and what happened to their workers, since the last look.
+    notices : list of Notice
+        What happened to the workers of runs, since the last look.
     """
 
     groups: int | None
-    notices: list[tuple[str, str]]
+    notices: list[Notice]
 
 
 @dataclass
@@ -97,8 +122,10 @@ class Mailbox:
         self._tries, self._workers = tries, workers
         self._runs: list[_Run] = []
         self._turns: dict[str, list[int]] = {}  # numbers of the runs that a group took
-        self._leaving: set[str] = set()
-        self._notices: list[tuple[str, str]] = []
+        self._nodes: dict[str, set[str]] = {}  # where the workers of a group are
+        self._leaving: set[str] = set()  # nodes that were given notice
+        self._relieved: set[str] = set()  # groups that were
+        self._notices: list[Notice] = []
         self._closed = False
         self._changed = asyncio.Condition()
 
@@ -145,22 +172,30 @@ class Mailbox:
         if self._closed:
             return Needs(None, notices)
         busy = {run.group for run in self._runs if not run.over}
-        idle = sum(group not in busy | self._leaving for group in groups)
+        idle = sum(group not in busy and not self._lets_go(group) for group in groups)
         return Needs(max(0, sum(run.waits for run in self._runs) - idle), notices)
 
     async def relieve(self, group: str) -> None:
         """Let a group go after the run that it has."""
         async with self._changed:
-            self._leaving.add(group)
+            self._relieved.add(group)
+            self._changed.notify_all()
+
+    async def leave(self, nodes: set[str]) -> None:
+        """Take which nodes were given notice: groups there let go of their runs at the next row."""
+        async with self._changed:
+            self._leaving |= nodes
             self._changed.notify_all()
 
     async def lost(self, group: str, cause: str) -> None:
         """Have another group go on with what this one had.
 
         A group that is lost before it took anything counts for the run that waited for it, so that
-        workers which can't be started aren't started for ever.
+        workers which can't be started aren't started for ever. One on a node that was given notice
+        doesn't count.
         """
         async with self._changed:
+            leaves = self._departs(group)
             if group in self._turns:
                 open_runs = [run for run in self._runs if run.group == group and not run.over]
             else:
@@ -169,45 +204,53 @@ class Mailbox:
                     run.tries += 1
             for run in open_runs:
                 run.group = ""
-                begun = "goes on from its last checkpoint" if run.told else "begins again"
-                self._notices.append((run.folder, f"lost workers: {cause}; it {begun}"))
+                run.tries -= bool(leaves)
                 if run.tries >= self._tries:
                     rule = f"its workers were lost {run.tries} times, as when memory runs out"
                     run.end(RunError(run.folder, f"{rule} or a node dies ({cause})"))
+                    continue
+                begun = "goes on from its last checkpoint" if run.told else "begins again"
+                self._notices.append(
+                    Notice(
+                        run.folder, f"lost workers: {cause}", f"it {begun}", min(leaves, default="")
+                    )
+                )
             self._changed.notify_all()
 
     # Called by all workers of a group alike.
 
-    async def take(self, group: str, turn: int, workers: int) -> Task | None:
+    async def take(self, group: str, turn: int, workers: int, node: str = "") -> Task | None:
         """Wait for a group's next run, the same for all its workers; None when there is no more."""
         turns = self._turns.setdefault(group, [])
+        self._nodes.setdefault(group, set()).add(node)
         async with self._changed:
             await self._changed.wait_for(
                 lambda: (
                     self._closed
                     or turn < len(turns)
-                    or group in self._leaving
+                    or self._lets_go(group)
                     or any(run.waits for run in self._runs)
                 )
             )
-            if self._closed or (turn == len(turns) and group in self._leaving):
+            if self._closed or (turn == len(turns) and self._lets_go(group)):
                 return None
             if turn == len(turns):
                 turns.append(next(n for n, run in enumerate(self._runs) if run.waits))
                 taken = self._runs[turns[turn]]
                 taken.group, taken.tries = group, taken.tries + 1
                 if workers < self._workers:
-                    self._notices.append((taken.folder, _fewer(workers, self._workers)))
+                    self._notices.append(Notice(taken.folder, _fewer(workers, self._workers)))
             run = self._runs[turns[turn]]
             return Task(turns[turn], run.request, run.told > 0)
 
-    async def report(self, number: int, epoch: int, row: dict[str, Any] | None) -> bool:
+    async def report(self, number: int, epoch: int, row: dict[str, Any] | None) -> bool | None:
         """Wait until a row was taken; one of the workers brings it.
 
         Returns
         -------
-        bool
-            Whether the run goes on, the same for all workers; else it was stopped here.
+        bool or None
+            Whether the run goes on, the same for all workers; else it was stopped here. None where
+            another group is to go on with it.
         """
         run = self._runs[number]
         async with self._changed:
@@ -215,7 +258,17 @@ class Mailbox:
                 run.row = row
                 self._changed.notify_all()
             await self._changed.wait_for(lambda: run.taken >= epoch or run.over)
+            if run.taken >= epoch and not run.over and self._departs(run.group):
+                return None
             return run.taken >= epoch
+
+    def _departs(self, group: str) -> set[str]:
+        """Nodes of a group that were given notice."""
+        return self._nodes.get(group, set()) & self._leaving
+
+    def _lets_go(self, group: str) -> bool:
+        """Whether a group takes no more runs."""
+        return group in self._relieved or bool(self._departs(group))
 
     async def _end(self, runs: list[_Run], error: DvrRayError | None) -> None:
         async with self._changed:

@@ -12,6 +12,7 @@ import torch
 from dvr_ray.config.schema import Parallel
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.collective import LostWorkerError, TorchCollective
+from dvr_ray.distributed.departures import this_node
 from dvr_ray.distributed.mailbox import Task
 from dvr_ray.errors import DivergedError, DvrRayError, RunError
 from dvr_ray.training.run import RunRequest, run
@@ -43,7 +44,8 @@ def serve(*, group: str, mailbox: Any, data: Any, threads: int, parallel: Parall
     collective, device = TorchCollective(), ray.train.torch.get_device()
     held: TrialData = ray.get(data)
     turn = 0
-    while (task := ray.get(mailbox.take.remote(group, turn, collective.size))) is not None:
+    me = (collective.size, this_node())
+    while (task := ray.get(mailbox.take.remote(group, turn, *me))) is not None:
         teller = _Teller(mailbox, task.number, collective.rank == 0)
         _serve_one(_request(task, held), teller, collective, device, parallel)
         turn += 1
@@ -51,6 +53,10 @@ def serve(*, group: str, mailbox: Any, data: Any, threads: int, parallel: Parall
 
 class _StoppedError(Exception):
     """The run was stopped from outside; all workers raise it after the same row."""
+
+
+class _MovedError(Exception):
+    """Another group is to go on with the run, since this one's node is about to leave."""
 
 
 class _Teller:
@@ -64,7 +70,10 @@ class _Teller:
         import ray
 
         told = row if self.first else None
-        if not ray.get(self._mailbox.report.remote(self._number, row["epoch"], told)):
+        goes_on = ray.get(self._mailbox.report.remote(self._number, row["epoch"], told))
+        if goes_on is None:
+            raise _MovedError("its node is about to leave")
+        if not goes_on:
             raise _StoppedError
 
     def end(self, error: DvrRayError | None) -> None:
@@ -95,7 +104,7 @@ def _serve_one(
         pass
     except DivergedError as found:
         error = found
-    except LostWorkerError:
+    except (LostWorkerError, _MovedError):
         raise
     except Exception as found:
         # The others may be waiting in a sum. Whoever asked for the run gets the cause.

@@ -130,12 +130,17 @@ class ItemRows:
             found[:, np.concatenate(task)] = self.work.load("items", number)
         return found
 
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """Where each block's rows end in the file of every task, shape (tasks, blocks + 1)."""
+        return np.stack([self.work.load("by item ends", task) for task in range(len(self.tasks))])
+
     def of_block(self, number: int) -> dict[str, np.ndarray]:
         """Pick up the columns of a block's rows, (n,) each."""
         rows = int(self.work.blocks.rows[number])
         found = np.zeros((rows, len(self.columns)), dtype=np.int32)
         for task in range(len(self.tasks)):
-            start, stop = self.work.load("by item ends", task)[number : number + 2]
+            start, stop = self._ends[task, number : number + 2]
             packed = np.array(self.work.load("by item", task, mapped=True)[start:stop])
             found[packed[:, 0]] = packed[:, 1:]
         columns = np.ascontiguousarray(found.T).view(np.float32)

@@ -17,11 +17,12 @@ import torch
 
 from dvr_ray.data.features.feature import DYNAMIC, EXACT_ROWS
 from dvr_ray.errors import ConfigError
-from dvr_ray.files import LOGS, clear_leftovers, visible
+from dvr_ray.files import clear_leftovers, holds
 from dvr_ray.inference.blocks import BLOCK_ROWS, Blocks
 from dvr_ray.inference.features import exact_features, needs_times, staged_features
+from dvr_ray.inference.matching import OtherLog
 from dvr_ray.inference.ranking import RankedParts, identity_of, part_name, sort_values
-from dvr_ray.inference.reading import FilesLog, TrainingLog
+from dvr_ray.inference.reading import TrainingLog
 from dvr_ray.inference.stages import LEAST_ROWS, SHOWN, BlockLosses, ValuedBlocks
 from dvr_ray.inference.work import Engine, InProcess, Stage, Work
 from dvr_ray.training.checkpoint import write_json
@@ -45,7 +46,7 @@ class Valuation:
     ----------
     run : OpenedRun
         Whose valuator.
-    log : TrainingLog or FilesLog
+    log : TrainingLog or OtherLog
         The rows.
     out : Path
         Folder of the results.
@@ -56,7 +57,7 @@ class Valuation:
     """
 
     run: OpenedRun
-    log: TrainingLog | FilesLog
+    log: TrainingLog | OtherLog
     out: Path
     passes: int = 4
     block_rows: int = BLOCK_ROWS
@@ -90,7 +91,7 @@ class Valuation:
 
     @property
     def _skips(self) -> bool:
-        return isinstance(self.log, FilesLog) and self.log.skip_unknown
+        return isinstance(self.log, OtherLog) and self.log.skip_unknown
 
 
 def value_log(wanted: Valuation, engine: Engine, tell: Tell) -> dict[str, Any]:
@@ -159,11 +160,9 @@ def check_values_folder(folder: Path, identity: str) -> dict[str, Any] | None:
     ConfigError
         If the folder holds something else, or other values.
     """
-    names = [name for name in visible(folder) if name not in LOGS] if folder.exists() else []
     stored = stored_identity(folder)
-    if stored is None and names:
-        rule = f"the folder isn't empty and holds no values, got {names[0]}"
-        raise ConfigError(str(folder), rule, "use another --out")
+    if stored is None:
+        holds(folder, f"{WORK}/{IDENTITY}", "values")
     if stored is not None and stored != identity:
         raise ConfigError(
             str(folder), "holds values of another run or log, or with other options",

@@ -27,8 +27,8 @@ from dvr_ray.errors import CheckpointError, ConfigError, DataError
 from dvr_ray.files import placed
 from dvr_ray.inference.choosing import Chosen, Rule
 from dvr_ray.inference.job import MANIFEST, read_manifest
+from dvr_ray.inference.matching import numbers_of
 from dvr_ray.inference.ranking import identity_of, part_name
-from dvr_ray.inference.reading import numbers_of
 
 __all__ = ["Pruned", "prune"]
 

@@ -16,7 +16,7 @@ from dvr_ray.data.features import LogPart, NormalQuantiles, PartContext, WholeLo
 from dvr_ray.data.features.cosines import Cosines
 from dvr_ray.data.features.pairs import incidence
 from dvr_ray.data.features.percentiles import UserRankings
-from dvr_ray.data.features.sampled import user_coherence
+from dvr_ray.data.features.sampled import completed
 from dvr_ray.files import placed
 from dvr_ray.inference.by_item import ItemRows
 from dvr_ray.inference.losses import row_losses
@@ -143,15 +143,8 @@ class BlockFeatures:
         return found
 
     def _cosines(self, part: LogPart, users: np.ndarray, columns: dict[str, np.ndarray]) -> Cosines:
-        item_sum, item_top, user_mean = (
-            columns[name] for name in ("item_sum", "item_top", "user_mean")
-        )
-        sums = self.by_item.sums.user[users]
-        coherence = user_coherence(part, item_sum, sums, part.item_counts)
-        others = np.maximum(part.user_counts - 1, 1).astype(np.float32)
-        mean = item_sum / others[part.users]
-        of_items = self.work.load("item columns")
-        return Cosines(item_sum, mean, item_top, user_mean, coherence, *of_items)
+        rows = np.stack([columns[name] for name in ("item_sum", "item_top", "user_mean")])
+        return completed(part, rows, self.by_item.sums.user[users], self.work.load("item columns"))
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dvr_ray.data.attributes import ATTRIBUTES, category_numbers, group_numbers
+from dvr_ray.data.attributes import ATTRIBUTES, category_numbers, groups_of
 from dvr_ray.data.catalogue import KnownCatalogue
 from dvr_ray.data.compact import CompactLog
 from dvr_ray.data.features import FEATURES, WholeLog
@@ -54,11 +54,8 @@ def whole_log(log: CompactLog, catalogue: KnownCatalogue, needs: set[str]) -> Wh
     if "categories" in needs:
         whole = WholeLog(categories=category_numbers(catalogue.item_table["category"]))
     if "groups" in needs:
-        for name, column in ATTRIBUTES.items():
-            known = column in catalogue.user_table
-            owner = (
-                group_numbers(catalogue.user_table[column]) if known else np.full(log.num_users, -1)
-            )
+        for name in ATTRIBUTES:
+            owner = groups_of(catalogue.user_table, name, log.num_users)
             whole.groups[name] = owner
             whole.group_counts[name] = _group_counts(log, owner)
     if "around_items" in needs:

@@ -41,6 +41,7 @@ def sweep_content(found: SweepFindings) -> Content:
         ),
         facts=_facts(sweep),
         config=sweep.best_yaml,
+        elsewhere=", those of trials in trials.csv",
     )
 
 

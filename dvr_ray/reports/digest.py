@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from dvr_ray.reports.auc import Separation
 from dvr_ray.reports.findings import RunFindings, SweepFindings
 from dvr_ray.reports.sides import Side
@@ -84,6 +86,8 @@ def plain(content: Any) -> Any:
         return {str(key): plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [plain(value) for value in content]
+    if isinstance(content, np.generic):
+        content = content.item()
     if isinstance(content, float) and not math.isfinite(content):
         return None
     return content if content is None or isinstance(content, str | int | float) else str(content)

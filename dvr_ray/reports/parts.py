@@ -83,3 +83,5 @@ class Content:
     sections: tuple[Section, ...]
     facts: tuple[tuple[str, str], ...]
     config: str
+    elsewhere: str = ""
+    """Where other numbers are, at the end of the line that names the file of the page's own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dvr_ray.monitors import MONITORS
 from dvr_ray.reports import run_figures
 from dvr_ray.reports.auc import Separation
 from dvr_ray.reports.findings import RunFindings
@@ -106,7 +107,7 @@ def _small_panels(
 ) -> tuple[Panel, ...]:
     """Panels of figures by name, with what each name means and its last value."""
     notes = {
-        name: [text for text in (run_figures.MEANINGS.get(name), (last or {}).get(name)) if text]
+        name: [text for text in (MONITORS.get(name), (last or {}).get(name)) if text]
         for name in figures
     }
     return tuple(Panel(figure, name, "; ".join(notes[name])) for name, figure in figures.items())

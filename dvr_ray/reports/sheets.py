@@ -42,6 +42,8 @@ class Sheet:
         The same as numbers, one line for each row and quantity.
     brief : tuple of int, optional
         Numbers of the columns that a terminal shows; all by default, none where empty.
+    left : int
+        How many columns hold text.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Sheet:
     rows: list[list[str]]
     numbers: pd.DataFrame
     brief: tuple[int, ...] | None = None
+    left: int = 1
 
     def shown(self) -> tuple[list[str], list[list[str]]]:
         """Heads and cells for a terminal; nothing where the table is for files alone."""
@@ -123,7 +126,7 @@ def _latex(sheet: Sheet) -> str:
         return " & ".join(cell.translate(SPECIAL) for cell in cells) + r" \\"
 
     body = "\n".join(map(line, sheet.rows))
-    shape = "l" + "r" * (len(sheet.columns) - 1)
+    shape = "l" * sheet.left + "r" * (len(sheet.columns) - sheet.left)
     return "\n".join([
         f"% {' '.join(sheet.title.split())}: {' '.join(sheet.note.split())}",
         rf"\begin{{tabular}}{{{shape}}}", r"\toprule", line(sheet.columns), r"\midrule", body,

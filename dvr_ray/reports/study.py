@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ __all__ = ["PAGE", "SUMMARY", "write_study"]
 PAGE, SUMMARY = "study.html", "study.json"
 
 
-def write_study(study: Study, result: StudyResult, folder: Path, scale: str | None) -> list[Sheet]:
+def write_study(
+    study: Study, result: StudyResult, folder: Path, scale: str | None, page: Path | None = None
+) -> list[Sheet]:
     """Write ``tables/``, ``figures/`` (where matplotlib is), ``study.html`` and ``study.json``.
 
     Parameters
@@ -40,6 +43,8 @@ def write_study(study: Study, result: StudyResult, folder: Path, scale: str | No
         Where the files go.
     scale : str or None
         What it was overridden with, for the record.
+    page : Path, optional
+        Where the page goes, with its numbers beside it, instead of the folder.
 
     Returns
     -------
@@ -52,7 +57,8 @@ def write_study(study: Study, result: StudyResult, folder: Path, scale: str | No
         for chart in charts:
             save(chart, folder / "figures")
     content = _content(study, result, sheets, charts, scale)
-    write_page(content, _digest(study, result, scale), folder / PAGE, folder / SUMMARY)
+    summary = page.with_suffix(".json") if page else folder / SUMMARY
+    write_page(content, _digest(study, result, scale), page or folder / PAGE, summary)
     return sheets
 
 
@@ -65,7 +71,7 @@ def _content(
 ) -> Content:
     sections = [
         Section(sheet.title, sheet.note, table=Table(
-            tuple(sheet.columns), tuple(map(tuple, sheet.rows)), left=_texts(sheet)))
+            tuple(sheet.columns), tuple(map(tuple, sheet.rows)), left=sheet.left))
         for sheet in sheets
     ]  # fmt: skip
     sections += [
@@ -73,10 +79,11 @@ def _content(
                 (Panel(draw(chart)),))
         for chart in charts
     ]  # fmt: skip
-    seconds = sum(_seconds(result))
+    seconds, count = sum(_seconds(result)), len(study.seeds)
     return Content(
         title=study.name,
-        subtitle=f"Mean ± sd over {len(study.seeds)} seeds on the sealed test part. {TEST}.",
+        subtitle=f"Mean ± sd over {count} {'seeds' if count > 1 else 'seed'} on the sealed test "
+        f"part. {TEST}.",
         cards=(
             Card("cells", str(len(result.records)), f"{len(result.failures)} failed"),
             Card("scale", scale or "as written", f"seeds {', '.join(map(str, study.seeds))}"),
@@ -85,28 +92,33 @@ def _content(
         sections=tuple(sections),
         facts=tuple(_facts(result)),
         config=_yaml(study),
+        elsewhere=", those of runs in tables/cells.csv",
     )
 
 
-def _texts(sheet: Sheet) -> int:
-    return {"differences": 4, "removal": 3}.get(sheet.name, 1)
-
-
 def _seconds(result: StudyResult) -> list[float]:
-    # Cells that are the same run share a record.
-    runs = {id(r): r["seconds"] for r in [*result.records.values(), *result.removed.values()]}
+    # Cells that are the same run share a record; read back from JSON it is no longer one object.
+    records = [*result.records.values(), *result.removed.values()]
+    runs = {(r["data"], r.get("wall"), r["seconds"]): r["seconds"] for r in records}
     return list(runs.values())
 
 
 def _facts(result: StudyResult) -> list[tuple[str, str]]:
     records = list(result.records.values())
-    machines = {", ".join(f"{k} {v}" for k, v in r.get("hardware", {}).items()) for r in records}
+    machines = {_hardware(record.get("hardware", {})) for record in records}
     versions = {", ".join(f"{k} {v}" for k, v in r["versions"].items()) for r in records
                 if "versions" in r}  # fmt: skip
     found = [("chosen", str(chosen)) for chosen in result.chosen]
     found += [("failed", f"{cell}: {cause}") for cell, cause in result.failures.items()]
     found += [("hardware", text) for text in sorted(machines) if text]
     return [*found, *(("versions", text) for text in sorted(versions))]
+
+
+def _hardware(found: Mapping[str, Any]) -> str:
+    """What a run had: a machine without a GPU has none to name."""
+    named = {"cpus": "{} CPUs", "memory_gib": "{} GiB of memory", "gpu": "GPU {}"}
+    known = ((name, value) for name, value in found.items() if value is not None)
+    return ", ".join(named.get(name, "{}").format(value) for name, value in known)
 
 
 def _yaml(study: Study) -> str:
@@ -126,7 +138,8 @@ def _digest(study: Study, result: StudyResult, scale: str | None) -> dict[str, A
         "budget": {"tries": sum(c.tries for c in result.chosen), "cells": len(result.records),
                    "seconds": sum(_seconds(result))},
         "chosen": [
-            {"for": dict(c.own), "only": dict(c.choice.only), "values": c.values, "tries": c.tries}
+            {"choice": study.choose.index(c.choice), "for": dict(c.own),
+             "only": dict(c.choice.only), "values": c.values, "tries": c.tries}
             for c in result.chosen
         ],
         "cells": [

@@ -32,7 +32,8 @@ def sheets_of(study: Study, result: StudyResult) -> list[Sheet]:
         _group_sheet(study, group, own, [d for d in found if d.group == group], several)
         for group, own in groups.items()
     ]
-    if found:
+    if any(len(difference.gaps) > 1 for difference in found):
+        # Of one seed they say no more than the tables do.
         sheets.append(_differences_sheet(found))
     if result.removed:
         sheets.append(_removal_sheet(study, result))
@@ -181,7 +182,7 @@ def _differences_sheet(found: Sequence[Difference]) -> Sheet:
           "p_corrected": d.corrected, "test": TEST, "verdict": d.verdict} for d in found]
     )  # fmt: skip
     note = f"{TEST}; a tie where the corrected p is .05 or more."
-    return Sheet("differences", "Differences", note, columns, rows, numbers, ())
+    return Sheet("differences", "Differences", note, columns, rows, numbers, (), left=4)
 
 
 def spread_gap(difference: Difference) -> str:
@@ -220,7 +221,7 @@ def _removal_sheet(study: Study, result: StudyResult) -> Sheet:
     wanted = study.removal
     assert wanted is not None, "something was removed"
     note = f"{wanted.train} without a share of the training rows; the change is against all rows."
-    return Sheet("removal", "Removal curves", note, columns, rows, pd.DataFrame(numbers))
+    return Sheet("removal", "Removal curves", note, columns, rows, pd.DataFrame(numbers), left=3)
 
 
 def _plain_scores(study: Study, records: dict[Cell, Any]) -> str:

@@ -14,7 +14,9 @@ from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.study import Study
 from dvr_ray.errors import CheckpointError, ConfigError
+from dvr_ray.storage import is_address
 from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.pretraining import fingerprint, pretrained
 
 __all__ = ["Cell", "Cells", "cells_of", "configured", "key_of"]
 
@@ -88,7 +90,7 @@ def configured(study: Study, cell: Cell, chosen: Mapping[str, Any], root: Path) 
     try:
         config = apply(study.run, values)
         path = config.data.path
-        if path is not None and not Path(path).is_absolute():
+        if path is not None and not is_address(path) and not Path(path).is_absolute():
             config = apply(config, {"data.path": str(root.resolve() / path)})
         return apply(config, dict.fromkeys(study.seeded, cell.seed))
     except ConfigError as error:
@@ -111,6 +113,8 @@ def _portable(config: RunConfig, exclude_defaults: bool) -> dict[str, Any]:
     if "values" in content.get("method", {}):
         # Of another run, whose folder is named after its key.
         content["method"]["values"] = Path(content["method"]["values"]).parent.name
+    if isinstance(named := pretrained(config), str):
+        content["method"]["pretrained"] = fingerprint(Path(named))
     return content
 
 

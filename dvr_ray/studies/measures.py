@@ -15,18 +15,12 @@ from typing import Any
 
 from dvr_ray.errors import ConfigError, DvrRayError, nearest
 from dvr_ray.metrics import parse
+from dvr_ray.monitors import MONITORS
 
 __all__ = ["Quantity", "quantity"]
 
 Record = Mapping[str, Any]
 
-MONITORS = (
-    "advantage_variance", "baseline", "coverage", "dead", "directional_r2", "entropy",
-    "gradient_signal", "held_out_correlation", "held_out_without_units", "keep_rate",
-    "policy_spread", "ridge", "selection_overlap", "theta_agreement", "theta_popularity",
-    "theta_score", "theta_z",
-    "value_loss_cosine", "value_spread", "worth_error", "worth_error_fresh", "worth_error_trivial",
-)  # fmt: skip
 DIGITS = {
     "best_epoch": 1,
     "epochs": 1,

@@ -16,6 +16,7 @@ from dvr_ray.backbones import BACKBONES
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.negatives import NEGATIVES
+from dvr_ray.training.pretraining import first_run, pretrained, second_run
 from dvr_ray.weightings import WEIGHTINGS
 
 __all__ = ["Estimate", "kind_of", "length", "probes_of"]
@@ -42,7 +43,7 @@ def probes_of(configs: Iterable[RunConfig]) -> dict[str, RunConfig]:
 
 def epochs_of(config: RunConfig) -> int:
     """Count epochs of single backbones that a run trains at most."""
-    training, adapter = config.training, config.adapter
+    training, adapter = config.training, second_run(config).adapter
     if not BACKBONES.get(config.backbone.name).trainable:
         return 1
     learns = WEIGHTINGS.get(config.method.name).learns
@@ -50,7 +51,8 @@ def epochs_of(config: RunConfig) -> int:
         return training.epochs
     warm = min(training.warmup, training.epochs)
     models = adapter.masks + 1 + (1 if learns and config.policy.gate else 0)
-    return warm + (training.epochs - warm) * models
+    first = epochs_of(first_run(config)) if pretrained(config) is True else 0
+    return first + warm + (training.epochs - warm) * models
 
 
 class Estimate:

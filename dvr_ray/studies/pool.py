@@ -10,6 +10,7 @@ from typing import Any
 from dvr_ray.config.schema import ResourcesConfig, RunConfig
 from dvr_ray.distributed.capacity import task_options
 from dvr_ray.events import Note, Tell, Warned
+from dvr_ray.storage import Mirror
 from dvr_ray.studies.cells import Cells, key_of
 from dvr_ray.studies.planning import Estimate, length
 from dvr_ray.studies.work import work
@@ -35,14 +36,22 @@ class Pool:
         What a run takes.
     tell : callable
         Takes the events.
+    mirror : Mirror or None
+        Where copies of the runs are kept.
     """
 
     def __init__(
-        self, cells: Cells, runs: Path, at_once: int, resources: ResourcesConfig, tell: Tell
+        self,
+        cells: Cells,
+        runs: Path,
+        at_once: int,
+        resources: ResourcesConfig,
+        tell: Tell,
+        mirror: Mirror | None = None,
     ) -> None:
         self.cells, self.runs, self.at_once = cells, runs, at_once
         self.estimate = Estimate({})
-        self._resources, self._tell = resources, tell
+        self._resources, self._tell, self._mirror = resources, tell, mirror
 
     def train(self, configs: Mapping[str, RunConfig], again: Collection[str] = ()) -> Records:
         """Train what isn't trained; by what to call it.
@@ -105,6 +114,8 @@ class Pool:
                 key = waiting.pop(done)
                 config = configs[names[key]]
                 found[key] = self._taken(names[key], config, self._result(done))
+                if self._mirror is not None:
+                    self._mirror.of(self.runs / key).fetch(light=True)
                 self.estimate.learn(config, found[key] or {})
                 left = [*waiting.values(), *todo]
                 if not metrics and left:
@@ -118,7 +129,8 @@ class Pool:
         import ray
 
         task = ray.remote(**task_options(self._resources))(work)
-        return task.remote(config, folder, metrics, record, self._resources)
+        mirror = None if self._mirror is None else self._mirror.of(folder)
+        return task.remote(config, folder, metrics, record, self._resources, mirror)
 
     def _result(self, task: Any) -> dict[str, Any]:
         """Return the record of a run that has ended, or why it failed."""

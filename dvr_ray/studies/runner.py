@@ -20,6 +20,7 @@ from dvr_ray.errors import ConfigError, RunError
 from dvr_ray.events import Note, Tell
 from dvr_ray.files import claimed
 from dvr_ray.metrics import parse
+from dvr_ray.storage import Mirror
 from dvr_ray.studies.agreeing import agree
 from dvr_ray.studies.cells import Cell, Cells, cells_of, configured, key_of
 from dvr_ray.studies.choosing import Chosen, best_of, groups_of, tries_of
@@ -56,6 +57,8 @@ class StudyRequest:
         Whether Ray's own messages come to the terminal.
     plan : bool
         Whether to stop after the plan was told.
+    mirror : Mirror or None
+        Where a copy of the folder is kept; then it is the mirror's folder.
     """
 
     study: Study
@@ -66,6 +69,7 @@ class StudyRequest:
     tell: Tell
     verbose: bool = False
     plan: bool = False
+    mirror: Mirror | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,9 @@ class _Runner:
     def __init__(self, request: StudyRequest, folder: Path, fits: int) -> None:
         study, cells = request.study, Cells(request.cells.resolve())
         self._study, self._request, self._folder = study, request, folder
-        self._pool = Pool(cells, folder / "runs", fits, study.resources, request.tell)
+        self._pool = Pool(
+            cells, folder / "runs", fits, study.resources, request.tell, request.mirror
+        )
         self._chosen: list[Chosen] = []
 
     def go(self) -> StudyResult | None:

@@ -14,10 +14,12 @@ from dvr_ray import __version__
 from dvr_ray.config.schema import ResourcesConfig, RunConfig
 from dvr_ray.metrics import Catalogue
 from dvr_ray.registry import canonical
+from dvr_ray.storage import Mirror
 from dvr_ray.training.build import check_served
+from dvr_ray.training.final_metrics import test_metrics
 from dvr_ray.training.prepare import prepare
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, run, test_metrics
+from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.stored import read_rows
 
 __all__ = ["work"]
@@ -32,6 +34,7 @@ def work(
     metrics: tuple[str, ...],
     record: dict[str, Any],
     resources: ResourcesConfig,
+    mirror: Mirror | None = None,
 ) -> dict[str, Any]:
     """Train, or with metrics measure test of what was trained.
 
@@ -47,6 +50,8 @@ def work(
         What is known of the run; empty before it was trained.
     resources : ResourcesConfig
         What the task has.
+    mirror : Mirror or None
+        Where a copy of the folder is kept, which then is the mirror's.
 
     Returns
     -------
@@ -61,7 +66,8 @@ def work(
     _forget_peak()
     data, test = prepare(config)
     check_served(config, Catalogue.of(data))
-    result = run(RunRequest(config, data, folder), Silent(), device=device)
+    folder = folder if mirror is None else mirror.folder
+    result = run(RunRequest(config, data, folder, mirror=mirror), Silent(), device=device)
     record = record or {
         "best_epoch": result["best_epoch"],
         "epochs": result["epoch"],
@@ -70,7 +76,7 @@ def work(
         "passes": result.get("passes"),
         **_told(folder, canonical(config.training.metric)),
         "rows": len(data.train),
-        "seconds": result["seconds"],
+        "seconds": result["seconds"] + result.get("pretrained", {}).get("seconds", 0.0),
         "wall": round(time.monotonic() - started, 3),
         "memory": round(_peak() / MIB),
         "data": data.fingerprint,

@@ -25,6 +25,7 @@ from dvr_ray.rewards.mixture import parse_reward
 from dvr_ray.seeding import generator
 from dvr_ray.training.learner import Learner
 from dvr_ray.training.pairs import check_credit, check_name, check_pairs
+from dvr_ray.training.pretraining import check_pretrained
 from dvr_ray.weightings import WEIGHTINGS, Weighting, WeightingParts
 
 __all__ = ["Parts", "build", "build_reranker", "check", "check_served", "component_params"]
@@ -81,6 +82,7 @@ def check(config: RunConfig, place: str = "run") -> None:
         if name not in DYNAMIC:
             FEATURES.get(name, f"{place}: encoder.features")
     WEIGHTINGS.get(config.method.name).check(method, config, f"{place}: method")
+    check_pretrained(config, place)
     if config.valuator.units == 0 and not config.valuator.singletons:
         raise ConfigError(
             f"{place}: valuator",

@@ -6,7 +6,10 @@ whole or absent. The last two are kept; a damaged one falls back to the one befo
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,12 +19,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dvr_ray.errors import CheckpointError, RunError
-from dvr_ray.files import placed, temporary_name
+from dvr_ray.errors import CheckpointError
+from dvr_ray.files import patient, placed, temporary_name
 
-__all__ = ["Progress", "Stored", "newest", "save", "write_json", "write_tensors"]
+__all__ = ["Progress", "Stored", "last_epoch", "newest", "save", "write_json", "write_tensors"]
 
-FORMAT = 2
+FORMAT = 3
 KEPT = 2
 
 
@@ -74,30 +77,32 @@ class _DamagedError(CheckpointError):
     """A checkpoint that can't be read; the one before may be whole."""
 
 
+@patient
 def write_json(path: Path, content: Any) -> None:
     """Write JSON to a temporary name and move it into place."""
     with placed(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+@patient
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors as safetensors to a temporary name and move them into place.
 
     Raises
     ------
-    RunError
+    OSError
         If they can't be written; safetensors has an error of its own for a full disk.
     """
     with placed(path) as temporary:
         try:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary)
         except SafetensorError as error:
-            cause = " ".join(str(error).split())
-            raise RunError(
-                str(path), f"can't be written ({cause})", "check rights and free space"
-            ) from error
+            told = re.search(r"os error (\d+)", str(error))
+            code = int(told[1]) if told else errno.EIO
+            raise OSError(code, os.strerror(code), str(path)) from error
 
 
+@patient
 def save(
     folder: Path, progress: Progress, tensors: dict[str, Tensor], identity: dict[str, str]
 ) -> Path:
@@ -167,6 +172,12 @@ def newest(folder: Path, identity: dict[str, str]) -> tuple[Stored | None, list[
     if damaged:
         raise damaged[0]
     return None, []
+
+
+def last_epoch(folder: Path) -> int:
+    """Return the epoch of the newest checkpoint in a folder, whole or damaged; 0 without any."""
+    found = _checkpoints(folder)
+    return int(found[0].name.removeprefix("epoch-")) if found else 0
 
 
 def _checkpoints(folder: Path) -> list[Path]:

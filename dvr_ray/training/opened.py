@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from dvr_ray.backbones import BACKBONES, Backbone
@@ -31,7 +29,14 @@ from dvr_ray.negatives import NEGATIVES, NegativeSampler
 from dvr_ray.seeding import generator
 from dvr_ray.state import under
 from dvr_ray.training.build import component_params
-from dvr_ray.training.stored import MODEL, VALUATOR, VALUES, finished
+from dvr_ray.training.stored import (
+    MODEL,
+    VALUATOR,
+    VALUES,
+    damaged,
+    finished,
+    read_tensors,
+)
 from dvr_ray.valuation import SelectionPolicy
 from dvr_ray.weightings.valuing import ValuingNet
 
@@ -98,7 +103,7 @@ class OpenedRun:
         table = table_of(self.folder / VALUES, ["user", "item"])
         users, items = known.users.numbers(table["user"]), known.items.numbers(table["item"])
         if min(users.min(initial=0), items.min(initial=0)) < 0:
-            raise _damaged(self.folder, VALUES, "rows of users and items that the run doesn't know")
+            raise damaged(self.folder, VALUES, "rows of users and items that the run doesn't know")
         return Interactions(
             users.astype(np.int64), items.astype(np.int64), len(known.users), len(known.items)
         )
@@ -138,13 +143,13 @@ class OpenedRun:
                 "valuator, or the run is of an older version",
                 "train with method.name=dvr",
             )
-        stored = _tensors(self.folder, VALUATOR)
+        stored = read_tensors(self.folder, VALUATOR)
         means = under("means", stored)
         try:
             net = ValuingNet(self.config, _columns(means), OneProcess(), torch.device("cpu"))
             _fit(means, dict(net.named_parameters()))
         except (RuntimeError, LookupError, ValueError) as error:
-            raise _damaged(self.folder, VALUATOR, str(error)) from error
+            raise damaged(self.folder, VALUATOR, str(error)) from error
         net.load_means(means)
         policy = SelectionPolicy(self.config.policy)
         policy.load({name: float(value) for name, value in under("policy", stored).items()})
@@ -178,26 +183,10 @@ def load_backbone(config: RunConfig, train: Interactions, folder: Path) -> Backb
     made = wanted.build(params, train, generator(config.seed, "weights", 0))
     made = made.to(getattr(torch, config.training.dtype))
     try:
-        made.load_state_dict(_tensors(folder, MODEL))
+        made.load_state_dict(read_tensors(folder, MODEL))
     except RuntimeError as error:
-        raise _damaged(folder, MODEL, str(error)) from error
+        raise damaged(folder, MODEL, str(error)) from error
     return made.requires_grad_(False)
-
-
-def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
-    try:
-        found: dict[str, Tensor] = load_file(folder / name)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise _damaged(folder, name, str(error)) from error
-    return found
-
-
-def _damaged(folder: Path, name: str, reason: str) -> CheckpointError:
-    return CheckpointError(
-        str(folder / name),
-        f"can't be read ({' '.join(reason.split())[:200]})",
-        f"delete {folder} and train this run again",
-    )
 
 
 def open_run(folder: Path) -> OpenedRun:

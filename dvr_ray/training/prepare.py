@@ -17,7 +17,7 @@ from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.data.split import split
 from dvr_ray.weightings import WEIGHTINGS
 
-__all__ = ["prepare"]
+__all__ = ["featured", "prepare"]
 
 
 def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
@@ -41,8 +41,19 @@ def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
         If the data lack what a feature is computed from.
     """
     data, test = split(load_dataset(config.data), config.split, config.data.noise, config.data.seed)
+    return featured(data, config), test
+
+
+def featured(data: TrialData, config: RunConfig) -> TrialData:
+    """Add the static features of the training rows, where the method reads them.
+
+    Raises
+    ------
+    DataError
+        If the data lack what a feature is computed from.
+    """
     if not WEIGHTINGS.get(config.method.name).reads_features:
-        return data, test
+        return data
     static = [
         name
         for name in config.encoder.features
@@ -50,4 +61,4 @@ def prepare(config: RunConfig) -> tuple[TrialData, SealedTest]:
     ]
     context = FeatureContext.of(data)
     check_features(static, context)
-    return replace(data, features=static_features(context, static)), test
+    return replace(data, features=static_features(context, static))

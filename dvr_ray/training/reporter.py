@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Reporter", "Silent"]
+from dvr_ray.files import patient
+
+__all__ = ["Reporter", "RowLog", "Silent"]
 
 
 class Reporter(Protocol):
@@ -20,3 +24,31 @@ class Silent:
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
         """Do nothing."""
+
+
+class RowLog:
+    """Appends rows to ``metrics.jsonl``, the one file that grows in place.
+
+    What a failed try has left of a row is cut off before the next one.
+
+    A row is written before its epoch's checkpoint: rows beyond the newest checkpoint are dropped
+    when a run goes on, but a missing one couldn't be brought back.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
+        """Append one row."""
+        self._append(json.dumps(row) + "\n", self._path.stat().st_size)
+
+    @patient
+    def _append(self, line: str, size: int) -> None:
+        os.truncate(self._path, size)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line)

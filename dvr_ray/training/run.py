@@ -6,33 +6,36 @@ without training.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import torch
-from filelock import FileLock
+from torch import Tensor
 
-from dvr_ray.backbones import Backbone
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.load import dump
 from dvr_ray.config.schema import Parallel, RunConfig
 from dvr_ray.data.catalogue import KnownCatalogue
-from dvr_ray.data.interactions import Interactions, SealedTest, TrialData
-from dvr_ray.files import clear_leftovers, placed
-from dvr_ray.metrics import Catalogue
+from dvr_ray.data.interactions import TrialData
+from dvr_ray.files import clear_leftovers, locked, patient, placed
+from dvr_ray.storage import Mirror, Upload
 from dvr_ray.tracking import Tracking
-from dvr_ray.training.build import build_reranker
 from dvr_ray.training.checkpoint import Progress, write_json, write_tensors
-from dvr_ray.training.evaluation import Evaluator
-from dvr_ray.training.final_metrics import chance_of_gaps, final_metrics
+from dvr_ray.training.final_metrics import chance_on_selection
 from dvr_ray.training.loop import Trainer
-from dvr_ray.training.opened import load_backbone
-from dvr_ray.training.reporter import Reporter
+from dvr_ray.training.pretraining import (
+    FOLDER,
+    fingerprint,
+    first_run,
+    pretrained,
+    second_run,
+    stored_valuator,
+)
+from dvr_ray.training.reporter import Reporter, RowLog, Silent
 from dvr_ray.training.stored import (
     FAILURE,
     HISTORY,
@@ -46,7 +49,7 @@ from dvr_ray.training.stored import (
 from dvr_ray.training.tracked import tracked
 from dvr_ray.training.value_table import loss_separation, separation, value_table
 
-__all__ = ["RunRequest", "run", "test_metrics"]
+__all__ = ["RunRequest", "run", "take_over"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class RunRequest:
     replay : bool
         Whether a run that goes on reports its earlier rows again, for a searcher that must know
         them all.
+    mirror : Mirror or None
+        Where a copy of the folder is kept, which then is the mirror's.
     """
 
     config: RunConfig
@@ -76,6 +81,7 @@ class RunRequest:
     metrics: tuple[str, ...] = ()
     tracking: Tracking = field(default_factory=Tracking)
     replay: bool = False
+    mirror: Mirror | None = None
 
 
 def run(
@@ -106,31 +112,82 @@ def run(
         The content of ``result.json``.
     """
     group = collective or OneProcess()
-    with _alone(request.folder, group):
+    if request.mirror is not None:
+        request = replace(request, folder=request.mirror.folder)
+    with _alone(request, group) as upload:
+        reporter = _Uploading(reporter, upload)
         done = finished(request.folder)
         if done is None:
             place = device or torch.device("cpu")
-            trainer = Trainer(request.config, request.data, group, place, request.metrics, parallel)
-            return _train(trainer, request, reporter, group)
+            given, told = _pretrained(request, group, place, parallel)
+            config = second_run(request.config)
+            trainer = Trainer(config, request.data, group, place, request.metrics, parallel)
+            trainer.weighting.load_valuator(given)
+            return _train(trainer, request, reporter, group, told)
         tracking = request.tracking if group.rank == 0 else Tracking()
         with tracked(reporter, tracking, request.config, request.folder) as teller:
             _replay(request.folder, done["epoch"], teller)
         return done
 
 
+def _pretrained(
+    request: RunRequest, group: Collective, device: torch.device, parallel: Parallel
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the valuator that is held fixed, and what is told of it; empty where it learns."""
+    named, folder = pretrained(request.config), request.folder / FOLDER
+    if not named:
+        return {}, {}
+    told: dict[str, Any] = {"run": named}
+    if isinstance(named, str):
+        folder = Path(named)
+    else:
+        first = replace(
+            request, config=first_run(request.config), folder=folder, tracking=Tracking()
+        )
+        done = run(first, Silent(), group, device, parallel)
+        told = {"run": FOLDER, "seconds": done["seconds"], "best_epoch": done["best_epoch"]}
+    return stored_valuator(folder), {"pretrained": told | {"valuator": fingerprint(folder)}}
+
+
 @contextmanager
-def _alone(folder: Path, group: Collective) -> Iterator[None]:
+def _alone(request: RunRequest, group: Collective) -> Iterator[Upload]:
     """Hold the run's folder: workers of a killed driver may go on for some seconds."""
+    folder, upload = request.folder, Upload(request.mirror)
     if group.rank > 0:
+        upload.fetch()
         group.sum_(torch.zeros(1))
-        yield
+        yield upload
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".run.lock"):
+    with locked(folder / ".run.lock"):
         clear_leftovers(folder)
         clear_leftovers(folder / "checkpoints")
+        upload.fetch()
         group.sum_(torch.zeros(1))
-        yield
+        with upload:
+            yield upload
+
+
+class _Uploading:
+    """Has what was written before a row copied to the storage, and passes the row on."""
+
+    def __init__(self, reporter: Reporter, upload: Upload) -> None:
+        self._reporter, self._upload = reporter, upload
+
+    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
+        self._upload.soon()
+        self._reporter.report(row, checkpoint)
+
+
+def take_over(request: RunRequest) -> None:
+    """Fetch what was trained on another machine, without its checkpoints.
+
+    Raises
+    ------
+    StorageError
+        If it can't be read.
+    """
+    if request.mirror is not None and finished(request.folder) is None:
+        request.mirror.fetch(light=True)
 
 
 def _replay(folder: Path, epoch: int, reporter: Reporter) -> None:
@@ -141,7 +198,11 @@ def _replay(folder: Path, epoch: int, reporter: Reporter) -> None:
 
 
 def _train(
-    trainer: Trainer, request: RunRequest, reporter: Reporter, group: Collective
+    trainer: Trainer,
+    request: RunRequest,
+    reporter: Reporter,
+    group: Collective,
+    told: dict[str, Any],
 ) -> dict[str, Any]:
     folder = request.folder
     epoch = trainer.resume(folder / "checkpoints")
@@ -160,11 +221,14 @@ def _train(
         "best_epoch": progress.best_epoch,
         "selection": progress.best_metrics,
         "seconds": round(progress.seconds, 3),
+        **told,
     }
     if group.rank == 0:
         KnownCatalogue.of(request.data).write(folder)
         write_tensors(folder / MODEL, best.backbone.state_dict())
-        result["selection"] |= _chance(request, best.backbone, list(progress.best_metrics))
+        result["selection"] |= chance_on_selection(
+            request.config, request.data, best.backbone, list(progress.best_metrics)
+        )
         tensors = trainer.weighting.valuator_tensors()
         if tensors:
             write_tensors(folder / VALUATOR, tensors)
@@ -177,18 +241,16 @@ def _train(
             result |= loss_separation(request.data, losses)
         else:
             table = value_table(request.data, losses, valued.values, valued.probabilities)
-            with placed(folder / VALUES) as temporary:
-                table.to_parquet(temporary, index=False)
+            _write_values(table, folder)
             result |= separation(table) | {"passes": round(valued.passes, 4)}
         write_json(folder / "result.json", result)
     return result
 
 
-def _chance(request: RunRequest, backbone: Backbone, names: list[str]) -> dict[str, float]:
-    """Say what chance makes of the gaps between groups on validation-selection."""
-    data = request.data
-    evaluator = _evaluator(request.config, data, [data.train], {"selection": data.selection})
-    return chance_of_gaps(evaluator, backbone, "selection", names)
+@patient
+def _write_values(table: pd.DataFrame, folder: Path) -> None:
+    with placed(folder / VALUES) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Collective) -> Progress:
@@ -196,7 +258,7 @@ def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Colle
     checkpoints = request.folder / "checkpoints"
     if group.rank > 0:
         return trainer.fit(checkpoints, reporter)
-    log, known = _Log(request.folder / "metrics.jsonl"), read_rows(request.folder)
+    log, known = RowLog(request.folder / "metrics.jsonl"), read_rows(request.folder)
     sent = group.traffic.sent
 
     def tell(row: dict[str, Any]) -> None:
@@ -208,68 +270,3 @@ def _fit(trainer: Trainer, request: RunRequest, reporter: Reporter, group: Colle
 
     with tracked(log, request.tracking, request.config, request.folder, known) as teller:
         return trainer.fit(checkpoints, reporter, tell)
-
-
-def test_metrics(
-    config: RunConfig, data: TrialData, test: SealedTest, folder: Path, metrics: tuple[str, ...]
-) -> dict[str, float]:
-    """Measure a finished run on the sealed test part; the caller writes the look down.
-
-    Parameters
-    ----------
-    config, data
-        Of the run.
-    test : SealedTest
-        The test part.
-    folder : Path
-        The run's folder.
-    metrics : tuple of str
-        Metrics to measure.
-
-    Returns
-    -------
-    dict
-        The metrics; with a gap between groups of users ``NAME null`` and ``NAME error``, as
-        `dvr_ray.training.final_metrics` says; and ``pushed@20``, the mean number of pushed items in
-        a top-20 list, where an attack was planted.
-    """
-    backbone = load_backbone(config, data.train, folder)
-    known = [data.train, data.reward, data.selection]
-    evaluator = _evaluator(config, data, known, {"test": test.interactions})
-    measured = final_metrics(evaluator, backbone, "test", metrics)
-    if len(data.push_targets):
-        users = np.flatnonzero(test.interactions.user_counts)
-        lists = evaluator.top_items(backbone, users, 20)
-        measured["pushed@20"] = float(np.isin(lists, data.push_targets).sum(1).mean())
-    return measured
-
-
-def _evaluator(
-    config: RunConfig,
-    data: TrialData,
-    known: list[Interactions],
-    parts: dict[str, Interactions],
-) -> Evaluator:
-    """Make an evaluator of one process whose lists are re-ranked as the run says."""
-    catalogue = Catalogue.of(data)
-    evaluator = Evaluator(known, parts, OneProcess(), catalogue)
-    return evaluator.reranked(build_reranker(config, catalogue))
-
-
-test_metrics.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks
-
-
-class _Log:
-    """Appends rows to ``metrics.jsonl``, the one file that grows in place.
-
-    A row is written before its epoch's checkpoint: rows beyond the newest checkpoint are dropped
-    when a run goes on, but a missing one couldn't be brought back.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
-        """Append one row."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")

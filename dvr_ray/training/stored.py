@@ -8,11 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
 from dvr_ray.errors import CheckpointError, DivergedError, DvrRayError, masked
-from dvr_ray.files import placed
+from dvr_ray.files import patient, placed
 from dvr_ray.training.checkpoint import write_json
 
-__all__ = ["Failure", "drop_after", "finished", "note_failure", "read_failure", "read_rows"]
+__all__ = [
+    "Failure",
+    "damaged",
+    "drop_after",
+    "finished",
+    "note_failure",
+    "read_failure",
+    "read_rows",
+    "read_tensors",
+]
 
 RESULT, ROWS, FAILURE = "result.json", "metrics.jsonl", "failure.json"
 MODEL, VALUATOR, VALUES = "model.safetensors", "valuator.safetensors", "values.parquet"
@@ -88,6 +101,7 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+@patient
 def drop_after(folder: Path, epoch: int) -> None:
     """Drop rows that were logged after the epoch that the run goes on from."""
     kept = [row for row in read_rows(folder) if row["epoch"] <= epoch]
@@ -115,3 +129,27 @@ def read_failure(folder: Path) -> Failure | None:
         return Failure(str(found["error"]), found["final"] is True, str(found["trace"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
+    """Read one of a run's files of tensors.
+
+    Raises
+    ------
+    CheckpointError
+        If it can't be read.
+    """
+    try:
+        found: dict[str, Tensor] = load_file(folder / name)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise damaged(folder, name, str(error)) from error
+    return found
+
+
+def damaged(folder: Path, name: str, reason: str) -> CheckpointError:
+    """Say that a file of a run can't be read."""
+    return CheckpointError(
+        str(folder / name),
+        f"can't be read ({' '.join(reason.split())[:200]})",
+        f"delete {folder} and train this run again",
+    )

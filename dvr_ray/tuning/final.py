@@ -15,10 +15,12 @@ from dvr_ray.distributed.group import WorkerGroups, run_on
 from dvr_ray.errors import CheckpointError, RunError
 from dvr_ray.events import Tell
 from dvr_ray.registry import canonical
+from dvr_ray.storage import Upload
 from dvr_ray.training.checkpoint import write_json
+from dvr_ray.training.final_metrics import test_metrics
 from dvr_ray.training.following import Polling
 from dvr_ray.training.reporter import Silent
-from dvr_ray.training.run import RunRequest, run, test_metrics
+from dvr_ray.training.run import RunRequest, run, take_over
 from dvr_ray.training.stored import Failure, finished
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord
@@ -69,7 +71,7 @@ def retrain_and_test(
     dict
         The content of ``final.json``.
     """
-    folder = Path(plan.folder)
+    folder = plan.here
     path = folder / "final.json"
     seeds = [winner.seed + FIRST_SEED + k for k in range(plan.space.tune.final_seeds)]
     stored = read_final(folder)
@@ -85,6 +87,7 @@ def retrain_and_test(
             folder / "final" / record.folder / name / f"seed-{seed}",
             plan.space.tune.objectives,
             plan.tracking,
+            mirror=plan.mirror_of(folder / "final" / record.folder / name / f"seed-{seed}"),
         )
         for name, config in methods.items()
         for seed in seeds
@@ -94,10 +97,13 @@ def retrain_and_test(
     watcher.begin()
     with Polling(watcher.look):
         _train_all(list(runs.values()), plan, data, groups)
+        for request in runs.values():
+            take_over(request)
     wanted = [*plan.space.tune.objectives, *map(canonical, winner.training.report), *ALWAYS]
     metrics = tuple(dict.fromkeys(wanted))
     manifest.content["seeds"]["final"] = seeds
-    manifest.look_at_test(f"winner {record.folder} and its controls on seeds {seeds}")
+    with Upload(plan.mirror):
+        manifest.look_at_test(f"winner {record.folder} and its controls on seeds {seeds}")
     measured: dict[str, dict[str, list[float]]] = {name: {} for name in methods}
     for (name, _), request in runs.items():
         found = test_metrics(request.config, data, test, request.folder, metrics)
@@ -158,7 +164,7 @@ def _train_all(
     except ray.exceptions.RayError as error:
         cause = Failure.of(getattr(error, "cause", None) or error).cause
         raise RunError(
-            str(Path(plan.folder) / "final"),
+            str(plan.here / "final"),
             f"retraining the winner failed ({cause})",
             "mend it and use --resume",
         ) from error

@@ -17,7 +17,7 @@ import pandas as pd
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from dvr_ray.config.space import SearchSpace
-from dvr_ray.files import placed
+from dvr_ray.files import patient, placed
 from dvr_ray.metrics import parse
 from dvr_ray.training.stored import finished, read_rows
 
@@ -98,6 +98,7 @@ class TrialRecord:
         )
 
 
+@patient
 def write_trials(records: Sequence[TrialRecord], space: SearchSpace, path: Path) -> None:
     """Write ``trials.csv``, one line per trial.
 
@@ -153,6 +154,7 @@ def _dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return all(x >= y for x, y in zip(a, b, strict=True)) and a != b
 
 
+@patient
 def mirror_study(records: Sequence[TrialRecord], space: SearchSpace, path: Path) -> None:
     """Write the trials as an Optuna journal for ``optuna-dashboard``; it is never read back."""
     from dvr_ray.tuning.suggest import suggest

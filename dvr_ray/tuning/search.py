@@ -8,11 +8,14 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, Stopper, TuneConfig, Tuner
+from ray.tune.result import DONE
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from dvr_ray.config.space import SearchSpace
@@ -21,13 +24,13 @@ from dvr_ray.metrics import parse
 from dvr_ray.training.stored import Failure
 from dvr_ray.tuning.room import FollowingLimiter
 from dvr_ray.tuning.searcher import Searcher
-from dvr_ray.tuning.trial import FAILURE, Plan
+from dvr_ray.tuning.trial import FAILURE, NODE, Plan
 
-__all__ = ["Budget", "TrialEvents", "make_scheduler", "make_tuner"]
+__all__ = ["Budget", "Loss", "TrialEvents", "make_scheduler", "make_tuner"]
 
 DRIVER_BYTES = 1 << 20
 RESTARTS = 2
-STORED = "tune"
+STORED = ".tune"
 
 
 class Budget(Stopper):  # type: ignore[misc]
@@ -58,6 +61,25 @@ class Budget(Stopper):  # type: ignore[misc]
         return self._left is not None and time.time() - self._started >= self._left
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A trial lost its process.
+
+    Parameters
+    ----------
+    failure : Failure
+        Why.
+    node : str
+        Id of the node that it leaves, or was perhaps lost with; "" where the process alone ended.
+    given_up : bool
+        Whether it was lost once too often.
+    """
+
+    failure: Failure
+    node: str = ""
+    given_up: bool = False
+
+
 class TrialEvents(Callback):  # type: ignore[misc]
     """Passes the life of trials on to whoever shows it.
 
@@ -68,22 +90,39 @@ class TrialEvents(Callback):  # type: ignore[misc]
     on_event : callable
         Takes trial number, status and latest metrics.
     on_loss : callable
-        Takes the values of a trial that lost its process, why, and whether it is given up.
+        Takes the values of a trial that lost its process, and the loss.
+    leaving : callable
+        Returns the ids of nodes that were given notice; asked at every step.
+
+    Notes
+    -----
+    A trial on a node that was given notice goes on elsewhere after its next report, which its
+    checkpoint goes with. That, and SIGTERM, is no failure of the trial's.
     """
 
     def __init__(
         self,
         number: Callable[[dict[str, Any]], int],
         on_event: Callable[[int, str, dict[str, Any]], None],
-        on_loss: Callable[[dict[str, Any], Failure, bool], None],
+        on_loss: Callable[[dict[str, Any], Loss], None],
+        leaving: Callable[[], set[str]],
     ) -> None:
         self._number, self._on_event, self._on_loss = number, on_event, on_loss
+        self._look, self._leaving = leaving, set[str]()
+        # Trials are lost without their actor; an actor's node is known when a trial has reported.
+        self._actors: dict[str, str] = {}
+        self._nodes: dict[str, str] = {}
 
     def _tell(self, trial: Any, status: str, metrics: dict[str, Any]) -> None:
         self._on_event(self._number(trial.config), status, metrics)
 
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune takes a step."""
+        self._leaving = self._look()
+
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial begins."""
+        self._actors[trial.trial_id] = str(trial.temporary_state.ray_actor)
         self._tell(trial, "running", {})
 
     def on_trial_result(
@@ -91,6 +130,10 @@ class TrialEvents(Callback):  # type: ignore[misc]
     ) -> None:
         """A trial reports."""
         self._tell(trial, "running", result)
+        self._nodes[self._actors[trial.trial_id]] = node = result.get(NODE, "")
+        if node in self._leaving and not result.get(DONE):
+            trial.max_failures += 1
+            ray.kill(trial.temporary_state.ray_actor)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ends."""
@@ -99,16 +142,24 @@ class TrialEvents(Callback):  # type: ignore[misc]
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial lost its process and gets another one."""
-        self._on_loss(trial.config, _lost(trial), False)
+        loss = self._lost(trial)
+        trial.max_failures += "SIGTERM" in loss.failure.cause
+        self._on_loss(trial.config, loss)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial lost its process once too often."""
-        self._on_loss(trial.config, _lost(trial), True)
+        self._on_loss(trial.config, replace(self._lost(trial), given_up=True))
         self._tell(trial, "failed", {})
+
+    def _lost(self, trial: Any) -> Loss:
+        failure, alone = _lost(trial)
+        node = self._nodes.get(self._actors.get(trial.trial_id, ""), "")
+        return Loss(failure, "" if alone and node not in self._leaving else node)
 
     def __getstate__(self) -> dict[str, Any]:
         """Terminal and listeners stay in this process."""
-        return {"_number": _nobody, "_on_event": _nobody, "_on_loss": _nobody}
+        none = dict.fromkeys(("_number", "_on_event", "_on_loss", "_look"), _nobody)
+        return none | {"_leaving": set(), "_actors": {}, "_nodes": {}}
 
 
 def _nobody(*news: Any) -> int:
@@ -116,14 +167,15 @@ def _nobody(*news: Any) -> int:
     return 0
 
 
-def _lost(trial: Any) -> Failure:
-    """Why a trial has no process any more, from Ray's long story."""
+def _lost(trial: Any) -> tuple[Failure, bool]:
+    """Why a trial has no process any more, from Ray's long story, and whether its node told it."""
     error = getattr(trial, "pickled_error_file", None) and Path(trial.pickled_error_file)
     story = str(pickle.loads(error.read_bytes())) if error and error.exists() else ""
     detail = re.search(r"Worker exit detail: (.*?)(?: Some common causes|$)", story, re.MULTILINE)
     lines = [line.strip() for line in story.splitlines() if line.strip()]
     told = detail[1] if detail else (lines[0] if lines else "Ray says nothing")
-    return Failure(f"its process was lost, as when memory runs out or a node dies ({told})")
+    cause = f"its process was lost, as when memory runs out or a node dies ({told})"
+    return Failure(cause), detail is not None
 
 
 def make_tuner(
@@ -159,7 +211,7 @@ def make_tuner(
     """
     space = plan.space
     # What Tune keeps for itself isn't read again.
-    shutil.rmtree(Path(plan.folder) / "ray" / STORED, ignore_errors=True)
+    shutil.rmtree(plan.here / "ray" / STORED, ignore_errors=True)
     return Tuner(
         _with_resources(
             tune.with_parameters(
@@ -176,7 +228,7 @@ def make_tuner(
         ),
         run_config=RunConfig(
             name=STORED,
-            storage_path=str(Path(plan.folder) / "ray"),
+            storage_path=str(plan.here / "ray"),
             stop=budget,
             callbacks=[events],
             # A trial that raises ends and is noted; what Tune sees fail is a lost process.

@@ -23,7 +23,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.errors import CheckpointError
-from dvr_ray.files import placed
+from dvr_ray.files import patient, placed
 from dvr_ray.metrics import parse
 from dvr_ray.tuning.suggest import first_point, make_sampler, suggest
 from dvr_ray.tuning.trial import FAILURE
@@ -157,6 +157,7 @@ class Searcher(OptunaSearch):  # type: ignore[misc]
                 )
             )
 
+    @patient
     def _remember(self) -> None:
         memory = {"study": self._ot_study, "asked": self.asked, "scheduler": self.scheduler}
         self._path.parent.mkdir(exist_ok=True)

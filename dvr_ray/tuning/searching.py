@@ -11,10 +11,11 @@ from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.group import WorkerGroups
 from dvr_ray.training.following import Polling
 from dvr_ray.training.stored import Failure, finished, note_failure, read_failure
+from dvr_ray.tuning.faults import Faults
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord
 from dvr_ray.tuning.room import Room
-from dvr_ray.tuning.search import Budget, TrialEvents, make_scheduler, make_tuner
+from dvr_ray.tuning.search import Budget, Loss, TrialEvents, make_scheduler, make_tuner
 from dvr_ray.tuning.searcher import Asked, Searcher
 from dvr_ray.tuning.trial import Plan, trainable, trial_folder
 from dvr_ray.tuning.watching import Watcher
@@ -33,7 +34,7 @@ def open_search(plan: Plan, manifest: Manifest) -> tuple[Searcher, Budget]:
         If its memory, or the result of a trial, is damaged.
     """
     budget = Budget(manifest.seconds_spent, plan.space.tune.minutes)
-    path = Path(plan.folder) / "ray" / "searcher.pkl"
+    path = plan.here / "ray" / "searcher.pkl"
     searcher = Searcher(plan.space, path, make_scheduler(plan.space), budget.stop_all)
     for asked in searcher.asked:
         where = _folder(plan, asked.values)
@@ -51,6 +52,7 @@ def search(
     opened: tuple[Searcher, Budget],
     watcher: Watcher,
     groups: WorkerGroups | None,
+    faults: Faults,
 ) -> list[TrialRecord]:
     """Run trials until the budget is spent.
 
@@ -70,6 +72,8 @@ def search(
         Told of every trial.
     groups : WorkerGroups or None
         Train sharded trials.
+    faults : Faults
+        Counts what is lost.
 
     Returns
     -------
@@ -82,22 +86,31 @@ def search(
     def on_event(which: int, status: str, metrics: dict[str, Any]) -> None:
         clock.tick(SPENT_EVERY_SECONDS)
         watcher.on_event(which, status, metrics)
-        if groups is not None and status != "running":
+        if status != "running":
             # It may have been stopped early.
-            groups.drop(Path(plan.folder) / "trials" / manifest.content["order"][which])
+            _drop(groups, plan.here / "trials" / manifest.content["order"][which])
 
-    def on_loss(values: dict[str, Any], failure: Failure, given_up: bool) -> None:
-        if groups is not None:
-            groups.drop(_folder(plan, values))
-        if given_up:
-            note_failure(_folder(plan, values), failure)
-        what = "is given up" if given_up else "goes on from its last checkpoint"
-        watcher.warn(values, f"lost process: {failure.cause}; the trial {what}")
+    def on_loss(values: dict[str, Any], loss: Loss) -> None:
+        folder, cause = _folder(plan, values), loss.failure.cause
+        _drop(groups, folder)
+        if loss.given_up:
+            note_failure(folder, loss.failure)
+            watcher.warn(values, f"lost process: {cause}; the trial is given up")
+        else:
+            faults.process_lost(
+                folder, loss.node, lambda how: watcher.warn(values, f"lost process: {cause}; {how}")
+            )
+
+    def leaving() -> set[str]:
+        fresh = faults.look()
+        if fresh and groups is not None:
+            groups.leave(fresh)
+        return faults.leaving
 
     budget.start()
     wanted = plan.space.tune.trials
     if not budget.stop_all() and (wanted is None or searcher.ended < wanted):
-        events = TrialEvents(watcher.number, on_event, on_loss)
+        events = TrialEvents(watcher.number, on_event, on_loss, leaving)
         mailbox = None if groups is None else groups.mailbox
         tuner = make_tuner(plan, trainable, data, mailbox, room.at_once, searcher, budget, events)
         try:
@@ -105,9 +118,14 @@ def search(
                 tuner.fit()
         finally:
             clock.tick(0)
-        if groups is not None:
-            groups.drop()  # the time may be up
+            faults.close()
+        _drop(groups)  # the time may be up
     return _records(plan, searcher, watcher.number)
+
+
+def _drop(groups: WorkerGroups | None, folder: Path | None = None) -> None:
+    if groups is not None:
+        groups.drop(folder)
 
 
 def _records(

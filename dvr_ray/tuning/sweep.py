@@ -7,8 +7,10 @@ checkpoint, and one whose ``result.json`` exists is returned without training.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,19 @@ from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import SealedTest, TrialData
 from dvr_ray.distributed.capacity import trials_at_once
 from dvr_ray.distributed.cluster import connect, disconnect
+from dvr_ray.distributed.departures import HeadWatch
 from dvr_ray.distributed.group import WorkerGroups
+from dvr_ray.distributed.mailbox import Notice
 from dvr_ray.errors import ConfigError, RunError
-from dvr_ray.events import Note, Tell
+from dvr_ray.events import Failed, Note, Tell, Warned
 from dvr_ray.files import claimed, holds
 from dvr_ray.metrics import Catalogue, parse
+from dvr_ray.storage import Mirror
 from dvr_ray.tracking import check_tracking
 from dvr_ray.training.build import check, check_served
 from dvr_ray.training.prepare import prepare
 from dvr_ray.training.sharing import check_workers
+from dvr_ray.tuning.faults import Faults
 from dvr_ray.tuning.final import read_final, retrain_and_test
 from dvr_ray.tuning.manifest import Manifest, space_hash
 from dvr_ray.tuning.records import TrialRecord, mirror_study, pareto, write_trials
@@ -56,6 +62,8 @@ class SweepRequest:
         Takes the events.
     verbose : bool
         Whether Ray's own messages come to the terminal.
+    mirror : Mirror or None
+        Where a copy of the folder is kept; then it is the mirror's folder.
     """
 
     space: SearchSpace
@@ -64,15 +72,20 @@ class SweepRequest:
     address: str | None
     tell: Tell
     verbose: bool = False
+    mirror: Mirror | None = None
 
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep found: all trials, the winner first in ``front``, and the final test."""
+    """What a sweep found: all trials, the winner first in ``front``, and the final test.
+
+    ``faults`` says in a line what was lost on the way and how trials went on; empty if nothing was.
+    """
 
     records: list[TrialRecord]
     front: list[TrialRecord]
     final: dict[str, Any]
+    faults: str
 
 
 def check_space(space: SearchSpace, place: str) -> None:
@@ -137,7 +150,8 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
     began = time.monotonic()
     data, test = prepare(covering(space))
     _check_served(space, Catalogue.of(data))
-    plan = Plan(space, str(folder))
+    data.indexed()
+    plan = Plan(space, str(folder), request.mirror)
     known = Manifest(folder)
     if known.content:
         # What is damaged is found before Ray is started.
@@ -160,25 +174,59 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
             )
         request.tell(Note(f"Ray is up after {time.monotonic() - began:.0f} s; searching"))
         watcher = Watcher(plan, manifest.number, request.tell)
-        watcher.tell_earlier(manifest.content.get("order", []))
-        with _groups(plan, data, watcher) as groups:
+        faults = Faults(manifest, lambda line: request.tell(Warned(line)))
+        if order := manifest.content.get("order", []):
+            watcher.tell_earlier(order, faults.resumed(folder / "trials"))
+        notice = partial(_tell_notice, watcher, faults)
+        with HeadWatch(_farewell(request)), _groups(plan, data, notice) as groups:
             opened, room = open_search(plan, manifest), Room(space, request.tell)
-            records = search(plan, data, manifest, room, opened, watcher, groups)
+            records = search(plan, data, manifest, room, opened, watcher, groups, faults)
             _write_down(records, plan, manifest)
-            return _conclude(request, plan, records, data, test, manifest, groups)
+            front = _front(request, plan, records)
+            final = _conclude(request, plan, front[0], data, test, manifest, groups)
+            _remove_locks(folder)
+            return SweepResult(records, front, final, faults.summary())
     finally:
         disconnect()
 
 
+def _remove_locks(folder: Path) -> None:
+    """Remove the locks of runs that have ended; the sweep's own is held, and stays."""
+    for name in ("trials", "final"):
+        for path in (folder / name).rglob(".*lock"):
+            path.unlink(missing_ok=True)
+
+
+def _farewell(request: SweepRequest) -> Callable[[], None]:
+    """Return what is said when the head of the cluster is gone."""
+    text = (
+        f"{request.folder}: the head of the Ray cluster is gone; start a cluster, and use the same "
+        "command with its --address and --resume: finished trials are kept"
+    )
+    return lambda: request.tell(Failed(text, RunError.exit_code))
+
+
+def _tell_notice(watcher: Watcher, faults: Faults, notice: Notice) -> None:
+    """Tell what happened to the workers of a run, and count it if they were lost."""
+
+    def tell(how: str) -> None:
+        watcher.warn_of(notice.folder, str(replace(notice, next=how)))
+
+    if notice.next:
+        faults.process_lost(Path(notice.folder), notice.node, tell, "lost workers")
+    else:
+        tell("")
+
+
 def _groups(
-    plan: Plan, data: TrialData, watcher: Watcher
+    plan: Plan, data: TrialData, on_notice: Callable[[Notice], None]
 ) -> AbstractContextManager[WorkerGroups] | nullcontext[None]:
     """Return groups of workers for trials and retrainings; none where one worker does."""
     resources = plan.space.resources
     if resources.workers == 1:
         return nullcontext()
-    folder, most = Path(plan.folder) / "ray" / "train", plan.space.tune.concurrent
-    return WorkerGroups(data, resources, folder, watcher.warn_of, most)
+    folder, most = plan.here / "ray" / ".train", plan.space.tune.concurrent
+    return WorkerGroups(data, resources, folder, on_notice, most, plan.mirror)
 
 
 def _check_served(space: SearchSpace, catalogue: Catalogue) -> None:
@@ -191,7 +239,7 @@ def _check_served(space: SearchSpace, catalogue: Catalogue) -> None:
 
 
 def _write_down(records: list[TrialRecord], plan: Plan, manifest: Manifest) -> None:
-    folder = Path(plan.folder)
+    folder = plan.here
     write_trials(records, plan.space, folder / "trials.csv")
     mirror_study(records, plan.space, folder / "study.log")
     counts = {s: sum(r.status == s for r in records) for s in ("finished", "stopped", "failed")}
@@ -199,15 +247,7 @@ def _write_down(records: list[TrialRecord], plan: Plan, manifest: Manifest) -> N
     manifest.write()
 
 
-def _conclude(
-    request: SweepRequest,
-    plan: Plan,
-    records: list[TrialRecord],
-    data: TrialData,
-    test: SealedTest,
-    manifest: Manifest,
-    groups: WorkerGroups | None,
-) -> SweepResult:
+def _front(request: SweepRequest, plan: Plan, records: list[TrialRecord]) -> list[TrialRecord]:
     front = pareto(records, plan.space.tune.objectives)
     if not front:
         causes = [r.error for r in records if r.error]
@@ -216,14 +256,25 @@ def _conclude(
             f"none of {len(records)} trials gave a result" + (f" ({causes[0]})" if causes else ""),
             "mend the cause, or give more tune.minutes, and use --resume",
         )
-    winner = plan.config(front[0].values)
-    dump(winner, Path(plan.folder) / "best.yaml")
-    final: dict[str, Any] = {}
-    if plan.space.tune.final_seeds:
-        count = plan.space.tune.final_seeds
-        request.tell(Note(f"search ended; retraining the winner on fresh seeds: {count}"))
-        final = retrain_and_test(plan, winner, front[0], data, test, manifest, groups, request.tell)
-    return SweepResult(records, front, final)
+    return front
+
+
+def _conclude(
+    request: SweepRequest,
+    plan: Plan,
+    best: TrialRecord,
+    data: TrialData,
+    test: SealedTest,
+    manifest: Manifest,
+    groups: WorkerGroups | None,
+) -> dict[str, Any]:
+    winner = plan.config(best.values)
+    dump(winner, plan.here / "best.yaml")
+    if not plan.space.tune.final_seeds:
+        return {}
+    count = plan.space.tune.final_seeds
+    request.tell(Note(f"search ended; retraining the winner on fresh seeds: {count}"))
+    return retrain_and_test(plan, winner, best, data, test, manifest, groups, request.tell)
 
 
 def _check_folder(space: SearchSpace, folder: Path, resume: bool) -> None:

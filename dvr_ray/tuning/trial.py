@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from dvr_ray.config.load import apply, config_hash
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
+from dvr_ray.distributed.departures import this_node
 from dvr_ray.distributed.gauges import Gauges
+from dvr_ray.errors import StorageError
+from dvr_ray.files import locked
+from dvr_ray.storage import Mirror, Upload
 from dvr_ray.tracking import Tracking
 from dvr_ray.training.stored import Failure, note_failure, read_failure
 from dvr_ray.tuning.suggest import decoded
@@ -25,9 +27,9 @@ from dvr_ray.tuning.suggest import decoded
 if TYPE_CHECKING:
     from dvr_ray.training.run import RunRequest
 
-__all__ = ["FAILURE", "Plan", "covering", "trainable", "trial_folder"]
+__all__ = ["FAILURE", "NODE", "Plan", "covering", "trainable", "trial_folder"]
 
-FAILURE = "failure"
+FAILURE, NODE = "failure", "node"
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,23 @@ class Plan:
     space : SearchSpace
         The sweep.
     folder : str
-        The sweep's folder, visible to all nodes.
+        The sweep's folder, visible to all nodes unless there is a mirror.
+    mirror : Mirror or None
+        Where a copy of the folder is kept; every machine then has a working folder of its own.
     """
 
     space: SearchSpace
     folder: str
+    mirror: Mirror | None = None
+
+    @property
+    def here(self) -> Path:
+        """The sweep's folder on this machine."""
+        return Path(self.folder) if self.mirror is None else self.mirror.folder
+
+    def mirror_of(self, folder: Path) -> Mirror | None:
+        """Return where the copy of a run's folder is kept."""
+        return None if self.mirror is None else self.mirror.of(folder)
 
     def config(self, values: dict[str, Any]) -> RunConfig:
         """Return the run of some suggested values."""
@@ -52,7 +66,7 @@ class Plan:
     @property
     def tracking(self) -> Tracking:
         """Where else the numbers of trials and retrainings go."""
-        return Tracking(self.space.tracking, self.space.name, Path(self.folder))
+        return Tracking(self.space.tracking, self.space.name, self.here)
 
 
 def covering(space: SearchSpace) -> RunConfig:
@@ -73,7 +87,7 @@ def covering(space: SearchSpace) -> RunConfig:
 
 def trial_folder(plan: Plan, config: RunConfig) -> Path:
     """Return the folder of a config's run."""
-    return Path(plan.folder) / "trials" / config_hash(config)
+    return plan.here / "trials" / config_hash(config)
 
 
 def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData, mailbox: Any) -> None:
@@ -102,19 +116,20 @@ def trainable(values: dict[str, Any], *, plan: Plan, data: TrialData, mailbox: A
     config = plan.config(values)
     folder = trial_folder(plan, config)
     objectives = plan.space.tune.objectives
-    request = RunRequest(config, data, folder, objectives, plan.tracking, replay=True)
+    request = RunRequest(
+        config, data, folder, objectives, plan.tracking, replay=True, mirror=plan.mirror_of(folder)
+    )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         # A sampler may suggest a config that another trial is training right now.
-        with FileLock(folder / ".lock"):
+        with locked(folder / ".lock"):
             failure = read_failure(folder)
             if failure is None or not failure.final:
                 _train(request, plan, mailbox)
                 return
     except Exception as error:
         failure = Failure.of(error)
-        # On a full disk the note fails too; then Tune's report of it must do.
-        with contextlib.suppress(OSError):
+        # On a full disk, or without the storage, the note fails too; then Tune's report must do.
+        with contextlib.suppress(OSError, StorageError), Upload(request.mirror):
             note_failure(folder, failure)
     tune.report({FAILURE: failure.cause})
 
@@ -143,6 +158,7 @@ class TuneReporter:
 
     def __init__(self, objectives: tuple[str, ...], gauges: Gauges) -> None:
         self._objectives, self._gauges = objectives, gauges
+        self._node = this_node()
 
     def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
         """Report what searchers and schedulers read; the run's own folder holds the checkpoint."""
@@ -150,4 +166,4 @@ class TuneReporter:
 
         self._gauges.show(row)
         told = {name: row["selection"][name] for name in self._objectives}
-        tune.report(told | {"epoch": row["epoch"], "phase": row["phase"]})
+        tune.report(told | {"epoch": row["epoch"], "phase": row["phase"], NODE: self._node})

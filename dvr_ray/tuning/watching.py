@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray.config.space import SearchSpace
+from dvr_ray.errors import StorageError
 from dvr_ray.events import Note, Retraining, Started, Tell, TrialEnded, TrialStarted, Warned
 from dvr_ray.metrics import parse
 from dvr_ray.training.following import Follower, news
@@ -74,21 +75,35 @@ class Watcher:
             self._followers[number].fresh()  # what a resumed trial told before
             named = decoded(self._plan.space, values)
             self._tell(TrialStarted(number, folder.name, named))
-        for row in self._followers[number].fresh():
+        follower = self._followers[number]
+        rows = follower.fresh()
+        if metrics.get("epoch", 0) > follower.epoch or (status != "running" and not _ended(folder)):
+            self._take_over(folder)
+            rows += follower.fresh()
+        for row in rows:
             for event in news(row, self._plan.space.tune.objectives, number):
                 self._tell(event)
         if status != "running":
             del self._followers[number]
             self._end(number, folder, status)
 
-    def tell_earlier(self, order: list[str]) -> None:
-        """Tell the trials that had finished before a resumption."""
-        folders = [Path(self._plan.folder) / "trials" / name for name in order]
+    def _take_over(self, folder: Path) -> None:
+        """Fetch what a trial on another machine has written."""
+        mirror = self._plan.mirror_of(folder)
+        if mirror is not None:
+            try:
+                mirror.fetch(light=True)
+            except StorageError as error:
+                LOG.warning("%s", error)
+
+    def tell_earlier(self, order: list[str], how: str) -> None:
+        """Tell the trials that had finished before a resumption, and how it goes on."""
+        folders = [self._plan.here / "trials" / name for name in order]
         done = {n: folder for n, folder in enumerate(folders) if finished(folder) is not None}
         for number, folder in done.items():
             self._tell(self._ended(number, folder, "", earlier=True))
-        if done:
-            self._tell(Note(f"going on; finished before: {len(done)} of the trials"))
+        if order:
+            self._tell(Note(f"going on: {how}"))
 
     def warn(self, values: dict[str, Any], text: str) -> None:
         """Tell a warning of a trial."""
@@ -126,6 +141,10 @@ class Watcher:
 
     def _folder(self, values: dict[str, Any]) -> Path:
         return trial_folder(self._plan, self._plan.config(values))
+
+
+def _ended(folder: Path) -> bool:
+    return finished(folder) is not None or read_failure(folder) is not None
 
 
 class FinalWatcher:

@@ -44,7 +44,7 @@ from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.errors import ConfigError
 from dvr_ray.valuation.fields import Fields, pay_fields, sums_over_fields
 from dvr_ray.valuation.gates import gate
-from dvr_ray.valuation.starts import HIGHEST, LOWEST, axes, chosen_children, spread
+from dvr_ray.valuation.starts import axes, chosen_children, rates, spread
 
 __all__ = ["HarsanyiValuator", "Valuation", "shared"]
 
@@ -97,6 +97,8 @@ class HarsanyiValuator(nn.Module):
     children : int
         Children that a unit of a deeper layer starts with. Few: at a gate rate of one half, five
         children cover 97% of the batch and pay everybody the same constant.
+    member_rate : float
+        Mean share of a batch that the units of layer 1 start with; between 0 and 1.
     singletons : bool
         Whether each sample has a linear unit a(e_b) of its own.
     bias : bool
@@ -125,6 +127,7 @@ class HarsanyiValuator(nn.Module):
         depth: int,
         *,
         children: int = 2,
+        member_rate: float = 0.5,
         singletons: bool = True,
         bias: bool = True,
         gated: int | None = None,
@@ -138,7 +141,7 @@ class HarsanyiValuator(nn.Module):
                 "must be >= 1 where valuator.singletons is false, got 0",
                 "there would be nothing to learn; give it units or singletons",
             )
-        self.units, self.depth = units, depth
+        self.units, self.depth, self.member_rate = units, depth, member_rate
         dtype = dtype or torch.get_default_dtype()
 
         def normal(*shape: int, sd: float) -> Tensor:
@@ -149,7 +152,7 @@ class HarsanyiValuator(nn.Module):
         asked = axes(units, gated or encoding_dim, encoding_dim, generator)
         self.gates = nn.Parameter(asked.to(dtype))
         # Parameters, so that weight decay shrinks them with the gates and moves no membership.
-        self.thresholds = nn.Parameter(spread(self.gates.detach()))
+        self.thresholds = nn.Parameter(spread(self.gates.detach(), member_rate))
         # Members score above the average along their gate, so that no unit starts silent.
         self.weights = nn.Parameter(self.gates.detach().clone())
         self.biases = nn.Parameter(torch.zeros(depth, units, dtype=dtype), requires_grad=bias)
@@ -162,7 +165,7 @@ class HarsanyiValuator(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, encodings: Tensor) -> None:
-        """Spread layer 1's memberships evenly over 2% to 98% of the samples.
+        """Spread layer 1's memberships evenly round ``member_rate``, over 2% to 98% for one half.
 
         Thresholds are put midway between neighbouring scores. Where scores are tied, the nearest
         gap is taken: a threshold on a tie would leave the membership to rounding.
@@ -173,9 +176,8 @@ class HarsanyiValuator(nn.Module):
             Some encodings, the same on every worker. A unit that scores them all alike keeps its
             threshold.
         """
-        rates = torch.linspace(LOWEST, HIGHEST, self.units, dtype=torch.float64)
         scored, _ = self.scored(encodings)
-        for unit, rate in enumerate(rates):
+        for unit, rate in enumerate(rates(self.units, self.member_rate)):
             scores = scored[:, unit].sort(descending=True).values
             size = scores.norm() / max(len(scores), 1) ** 0.5
             cuts = (scores[:-1] - scores[1:] > TIED * size).nonzero()[:, 0]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["HIGHEST", "LOWEST", "axes", "chosen_children", "spread"]
+__all__ = ["axes", "chosen_children", "rates", "spread"]
 
-LOWEST, HIGHEST = 0.02, 0.98
-"""Rates of membership over which the thresholds of layer 1 are spread."""
+LOWEST = 0.02
+"""Rates of membership keep this far from 0 or from 1, unless their mean is nearer."""
 
 
 def axes(units: int, gated: int, width: int, generator: torch.Generator | None) -> Tensor:
@@ -23,10 +23,19 @@ def axes(units: int, gated: int, width: int, generator: torch.Generator | None) 
     return gates
 
 
-def spread(gates: Tensor) -> Tensor:
+def rates(units: int, mean: float) -> Tensor:
+    """Shares of a batch that the units of layer 1 start with (units,), evenly spread round a mean.
+
+    A mean of one half spreads them over 2% to 98%, another one as far as this lets it.
+    """
+    low = min(LOWEST, mean) if mean <= 0.5 else 2 * mean - max(1 - LOWEST, mean)
+    return torch.linspace(low, 2 * mean - low, units, dtype=torch.float64)
+
+
+def spread(gates: Tensor, mean: float) -> Tensor:
     """Thresholds that spread memberships for encodings of mean 0 and variance 1."""
-    rates = torch.linspace(LOWEST, HIGHEST, len(gates), dtype=torch.float64)
-    thresholds: Tensor = gates.norm(dim=1) * -torch.special.ndtri(rates)
+    wanted = rates(len(gates), mean)
+    thresholds: Tensor = gates.norm(dim=1) * -torch.special.ndtri(wanted)
     return thresholds.to(gates)
 
 

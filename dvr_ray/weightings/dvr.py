@@ -10,11 +10,11 @@ affine head so that the squared error can't move the zero of the values, and val
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from dvr_ray.config.schema import Strict
@@ -22,24 +22,23 @@ from dvr_ray.seeding import generator
 from dvr_ray.state import prefixed, under
 from dvr_ray.valuation import SelectionPolicy, Valuation
 from dvr_ray.valuation.policy import draw, entropy
+from dvr_ray.weightings.evidence import BLOCK, chosen_ridge
 from dvr_ray.weightings.inputs import EncoderInputs
 from dvr_ray.weightings.monitors import valuation_monitors
-from dvr_ray.weightings.shrinkage import Pulls, held_out
 from dvr_ray.weightings.valuing import ValuingNet
 from dvr_ray.weightings.weighting import WEIGHTINGS, Horizon, Weighting, WeightingParts
 
 __all__ = ["Dvr"]
 
-BLOCK = 1 << 16
-"""Rows whose inputs are multiplied out at once."""
-COLUMNS = 512
-"""Penalties are chosen on so many columns: the time grows with their cube."""
-ROWS = 1 << 18
-"""And on so many rows, in random order: a held-out correlation is then known to .002."""
-
 
 class DvrParams(Strict):
-    """Fields of ``method: {name: dvr}``: none; see valuator, policy and adapter."""
+    """Fields of ``method: {name: dvr}``; see also valuator, policy and adapter."""
+
+    pretrained: bool | Annotated[str, Field(min_length=1)] = Field(
+        False,
+        description="true: the valuator is learned in a run of its own and then held fixed while "
+        "the backbone is trained; or the folder of a finished run whose valuator is taken.",
+    )
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,8 @@ class Dvr(Weighting):
             parts.data, encoder.features, self._dtype, squares=encoder.squares
         )
         self._net: ValuingNet | None = None
+        self._fixed = bool(parts.params.pretrained)
+        self._given: dict[str, Tensor] = {}
         self._policy = SelectionPolicy(config.policy)
         # K masks, and the policy's own draw.
         rows = len(parts.data.train)
@@ -151,8 +152,10 @@ class Dvr(Weighting):
         return prefixed("means", self._net.means()) | prefixed("policy", self._policy_tensors())
 
     def load_valuator(self, state: dict[str, Tensor]) -> None:
-        """Restore what `valuator_tensors` gave."""
-        if self._net is not None:
+        """Restore what `valuator_tensors` gave, or take it for the net that is still to come."""
+        if self._net is None:
+            self._given = state
+        else:
             self._net.load_means(under("means", state))
             self._policy.load(_numbers(under("policy", state)))
 
@@ -171,6 +174,9 @@ class Dvr(Weighting):
         if self._net is None:
             self._net = self._make_net(inputs.shape[1])
             self._net.calibrate(inputs, float(horizon.losses.mean()))
+            if self._given:
+                self._net.adopt(under("means", self._given))
+                self._policy.load(_numbers(under("policy", self._given)))
         return inputs
 
     def _directed(self, inputs: Tensor) -> Tensor:
@@ -210,59 +216,39 @@ class Dvr(Weighting):
         )
 
     def _teach(self, horizon: Horizon, outcome: Any, targets: Tensor) -> dict[str, Any]:
-        """Take the valuator's steps, one batch of the partition each, in turn."""
+        """Take the valuator's steps, one batch of the partition each, in turn.
+
+        One that is fixed looks at each batch once.
+        """
         assert self._net is not None and self._drawn is not None
-        ridge, monitors = self._shrinkage()
-        sizes = torch.tensor([len(rows) for rows in horizon.batches])
-        starts = (sizes.cumsum(0) - sizes).tolist()
+        inputs, batches, learns = self._drawn.inputs, len(horizon.batches), not self._fixed
+        ridge, monitors = torch.zeros(2), dict[str, Any]()
+        if learns:
+            ridge, monitors = chosen_ridge(self.parts, self._net, self._drawn.rows, inputs)
+        sizes = [len(rows) for rows in horizon.batches]
+        starts = (torch.tensor(sizes).cumsum(0) - torch.tensor(sizes)).tolist()
         errors = []
-        for step in range(self.parts.config.valuator.steps):
-            place = step % len(horizon.batches)
-            own = self._share(starts[place], int(sizes[place]))
-            valuation = self._net(self._drawn.inputs[own], int(sizes[place]))
-            columns = torch.arange(own.start, own.stop)
-            error = self._net.worth_error(valuation, targets[place])
-            shared = (
-                self.parts.config.adapter.mse_weight * error
-                + (ridge.to(valuation.energy) * valuation.energy).sum()
-            )
-            self._net.step(self._loss(valuation, columns, outcome, int(sizes[place])), shared)
+        for step in range(self.parts.config.valuator.steps if learns else batches):
+            place = step % batches
+            own = self._share(starts[place], sizes[place])
+            with torch.set_grad_enabled(learns):
+                valuation = self._net(inputs[own], sizes[place])
+                error = self._net.worth_error(valuation, targets[place])
             errors.append(float(error.detach()))
-        fresh = errors[: len(horizon.batches)]
+            if learns:
+                columns = torch.arange(own.start, own.stop)
+                shared = (
+                    self.parts.config.adapter.mse_weight * error
+                    + (ridge.to(valuation.energy) * valuation.energy).sum()
+                )
+                self._net.step(self._loss(valuation, columns, outcome, sizes[place]), shared)
+        fresh = errors[:batches]
         return monitors | {
             "worth_error": sum(errors) / len(errors),
             "worth_error_fresh": sum(fresh) / len(fresh),
             "coverage": [float(share) for share in valuation.coverage],
             "dead": [float(share) for share in valuation.dead],
         }
-
-    def _shrinkage(self) -> tuple[Tensor, dict[str, Any]]:
-        """Penalties of singletons and of units, (2,): the config's, or chosen on held-out pulls."""
-        assert self._net is not None
-        wanted = self.parts.config.valuator.ridge
-        if wanted != "auto":
-            return torch.full((2,), wanted), {}
-        found = held_out(self._pulls(), min(self._net.encoder.size, COLUMNS))
-        monitors = {
-            "ridge": list(found.ridge),
-            "held_out_correlation": found.correlation,
-            "held_out_without_units": found.without_units,
-            "gradient_signal": found.signal,
-        }
-        return torch.tensor(found.ridge), monitors
-
-    def _pulls(self) -> Iterator[Pulls]:
-        """What the masks say of the horizon's rows, in blocks."""
-        assert self._net is not None and self._drawn is not None
-        data = self.parts.data.train
-        numbers = generator(self.parts.config.seed, "held-out users")
-        half = torch.rand(data.num_users, generator=numbers) < 0.5
-        users = torch.from_numpy(data.users)
-        for part in torch.split(torch.arange(len(self._drawn.rows))[:ROWS], BLOCK):
-            rows = self._drawn.rows[part]
-            design = self._net.design(self._drawn.inputs[part])[:, :COLUMNS]
-            halves, fisher = self.parts.adapter.evidence(rows)
-            yield Pulls(design, halves, fisher, half[users[rows]])
 
     def _loss(self, valuation: Valuation, columns: Tensor, outcome: Any, total: int) -> Tensor:
         """Per-sample terms: sums over own samples / global B."""
@@ -278,15 +264,16 @@ class Dvr(Weighting):
         if self._net is not None:
             state |= prefixed("net", self._net.tensors())
             state |= prefixed("policy", self._policy_tensors())
-            state |= {"inputs": self._inputs.static, "columns": torch.tensor(self._net.columns)}
+            state |= prefixed("inputs", self._inputs.tensors())
+            state |= {"columns": torch.tensor(self._net.columns)}
         return state
 
     def load_tensors(self, state: dict[str, Tensor]) -> None:
         """Restore what `tensors` gave."""
         self.parts.adapter.load_tensors(under("adapter", state))
         self._kept = state["kept"]
-        if "inputs" in state:
-            self._inputs.static = state["inputs"]
+        if "columns" in state:
+            self._inputs.load_tensors(under("inputs", state))
             self._net = self._make_net(int(state["columns"]))
             self._net.load_tensors(under("net", state))
             self._policy.load(_numbers(under("policy", state)))

@@ -47,7 +47,7 @@ class EncoderInputs:
         self._data, self._names, self._dtype = data, names, dtype
         self._users = torch.from_numpy(data.train.users)
         self._items = torch.from_numpy(data.train.items)
-        self._static: Tensor | None = None
+        self._own: dict[str, Tensor] | None = None
 
     def prepare(self, losses: Tensor) -> None:
         """Fix the static columns; called once, when the warm-up has ended.
@@ -57,39 +57,48 @@ class EncoderInputs:
         losses : Tensor, shape (n,)
             Running mean BPR loss of every training row.
         """
-        names = [name for name in self._names if name not in DYNAMIC]
-        blocks = [family_columns(self._data, name, losses) for name in names]
-        width = sum(block.shape[1] for block in blocks)
-        # Filled in place: at 25 million rows every copy takes a gigabyte.
-        shape = len(self._data.train), width * (2 if self._squares else 1)
-        static = torch.empty(shape, dtype=self._dtype)
-        start = 0
-        for block in blocks:
-            static[:, start : start + block.shape[1]] = torch.from_numpy(block)
-            start += block.shape[1]
-        if self._squares:
-            static[:, width:] = static[:, :width]
-            static[:, width:].square_().sub_(1).div_(2**0.5)
-        self._static = static
+        self._own = {
+            name: torch.from_numpy(family_columns(self._data, name, losses))
+            for name in self._names
+            if name not in DYNAMIC and FEATURES.get(name).needs_losses
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the static columns that this run has made; the others are the data set's."""
+        assert self._own is not None, "prepare() comes first"
+        return self._own
+
+    def load_tensors(self, state: dict[str, Tensor]) -> None:
+        """Restore what `tensors` gave."""
+        self._own = state
 
     @property
     def static(self) -> Tensor:
-        """The static columns, shape (n, c)."""
-        assert self._static is not None, "prepare() comes first"
-        return self._static
+        """The static columns of all rows, shape (n, c), as a copy."""
+        return self._fixed(slice(None))
 
-    @static.setter
-    def static(self, values: Tensor) -> None:
-        self._static = values
+    def _fixed(self, rows: Tensor | slice) -> Tensor:
+        """Static columns of rows: gathered, since those of all rows are shared by all trials."""
+        own, names = self.tensors(), [name for name in self._names if name not in DYNAMIC]
+        blocks = [
+            (own[name] if name in own else torch.from_numpy(self._data.features[name]))[rows]
+            for name in names
+        ]
+        if not blocks:
+            return torch.empty(len(self._users[rows]), 0, dtype=self._dtype)
+        plain = torch.cat(blocks, 1).to(self._dtype)
+        if not self._squares:
+            return plain
+        return torch.cat([plain, plain.square().sub_(1).div_(2**0.5)], 1)
 
     @property
     def prepared(self) -> bool:
         """Whether the static columns are fixed."""
-        return self._static is not None
+        return self._own is not None
 
     def __call__(self, rows: Tensor, horizon: Horizon) -> Tensor:
         """Return the inputs of rows, shape (r,) to (r, c)."""
-        blocks = [self.static[rows]]
+        blocks = [self._fixed(rows)]
         if any(name in DYNAMIC for name in self._names):
             user, positive = horizon.embeddings(self._users[rows], self._items[rows])
             _, negative = horizon.embeddings(self._users[rows], horizon.negatives(rows))

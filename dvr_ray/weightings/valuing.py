@@ -20,6 +20,7 @@ from torch.func import functional_call
 
 from dvr_ray.collective import Collective, sum_together_
 from dvr_ray.config.schema import RunConfig
+from dvr_ray.errors import ConfigError
 from dvr_ray.seeding import generator
 from dvr_ray.state import load_optimiser, optimiser_tensors, prefixed, under
 from dvr_ray.valuation import HarsanyiValuator, PositionalValuator, Valuation, build_encoder
@@ -63,6 +64,7 @@ class ValuingNet(nn.Module):
             wanted.units,
             wanted.depth,
             children=wanted.children,
+            member_rate=wanted.member_rate,
             singletons=wanted.singletons,
             bias=wanted.bias,
             gated=self.encoder.size - 1,  # not the constant
@@ -175,6 +177,21 @@ class ValuingNet(nn.Module):
     def load_means(self, state: dict[str, Tensor]) -> None:
         """Restore what `means` gave."""
         self._means = {name: t.detach().to(self._device).clone() for name, t in state.items()}
+
+    def adopt(self, state: dict[str, Tensor]) -> None:
+        """Take what `means` of another net gave for weights and means alike.
+
+        Raises
+        ------
+        ConfigError
+            If it reads other inputs.
+        """
+        try:
+            self.load_state_dict(state)
+        except RuntimeError as error:
+            rule = f"its valuator must fit this log's {self.columns} inputs, got another shape"
+            raise ConfigError("run: method.pretrained", rule, "take another run") from error
+        self.load_means(dict(self.named_parameters()))
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights, their means and moments for a checkpoint."""

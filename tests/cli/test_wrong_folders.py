@@ -80,7 +80,7 @@ RUNS: dict[str, tuple[Damage, list[str]]] = {
     "config cut": (_write("config.yaml", "run: ["), ["config.yaml:1", "YAML"]),
     "config of another run": (_write("config.yaml", "seed: 3\n"), ["run", "another run", "--out"]),
     "config lost": (lambda f: (f / "config.yaml").unlink(), ["run", "holds no run", "checkpoints"]),
-    "checkpoint of another version": (_edit(STATE, format=99), ["epoch-000003", "format 2", "99"]),
+    "checkpoint of another version": (_edit(STATE, format=99), ["epoch-000003", "format 3", "99"]),
     "checkpoint of other data": (
         _edit(STATE, identity={"config": "x", "data": "y"}), ["epoch-000003", "another", "x"]
     ),
@@ -212,10 +212,11 @@ def test_full_disk(full: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> No
     target = {
         "tensors": "dvr_ray.training.checkpoint.save_file",
         "json": "dvr_ray.training.checkpoint.json.dumps",
-        "rows": "dvr_ray.training.run._Log.report",
+        "rows": "dvr_ray.training.reporter.RowLog.report",
     }[full]
     before = files(root / "run")
     with monkeypatch.context() as patch:
+        patch.setenv("DVR_RAY_STORAGE_PATIENCE", "0")
         patch.setattr(target, no_room)
         code, said = called("train", "small.yaml", "--out", root / "run", "--resume")
     lines = [line for line in said.splitlines() if line.startswith("error ")]

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 
 from dvr_ray.config.schema import ColumnsConfig, DataConfig
-from dvr_ray.data.cache import cache_folder, load_dataset
+from dvr_ray.data.cache import load_dataset
 from dvr_ray.data.interactions import Dataset
 from dvr_ray.data.sources import SOURCES
 from dvr_ray.data.sources.lightgcn import LightGcn
 from dvr_ray.data.sources.source import Source
 from dvr_ray.errors import ConfigError
+from dvr_ray.files import cache_folder
 
 
 class Attributed(Source):

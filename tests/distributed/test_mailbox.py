@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dvr_ray.distributed.mailbox import Mailbox, Needs, News
+from dvr_ray.distributed.mailbox import Mailbox, Needs, News, Notice
 from dvr_ray.errors import RunError
 
 
@@ -61,6 +61,31 @@ def test_workers_go_on_when_their_row_was_taken() -> None:
     asyncio.run(go())
 
 
+def test_a_group_with_notice_lets_go_and_another_goes_on() -> None:
+    """After the row that was taken; it counts as no try, and the group takes nothing more."""
+
+    async def go() -> None:
+        test = _Test(tries=1)
+        await test.box.submit("one", b"")
+        assert await test.box.take("a", 0, 2, "here") and await test.box.take("a", 0, 2, "doomed")
+        rows = await test.told(0, 1)
+        await test.box.news(0)
+        await test.box.leave({"doomed"})
+        assert not any(task.done() for task in rows)
+        (asked,) = await test.waits(test.box.news(0))
+        assert [await task for task in rows] == [None, None]
+        assert await test.box.take("a", 1, 2, "here") is None
+        await test.box.lost("a", "moved")
+        (notice,) = (await test.box.needs([])).notices
+        assert (notice.folder, notice.node) == ("one", "doomed")
+        task = await test.box.take("b", 0, 2, "elsewhere")
+        assert task is not None and task.replay
+        await test.box.end(0)
+        assert await asked == News()
+
+    asyncio.run(go())
+
+
 def test_a_stopped_run_stops_all_workers_at_the_same_row() -> None:
     """A slow worker that brings an older row, which was taken, goes on to the last one."""
 
@@ -97,7 +122,7 @@ def test_another_group_goes_on_and_no_row_is_told_twice() -> None:
         await test.box.lost("a", "killed")
         needs = await test.box.needs([])
         assert needs == Needs(
-            1, [("one", "lost workers: killed; it goes on from its last checkpoint")]
+            1, [Notice("one", "lost workers: killed", "it goes on from its last checkpoint")]
         )
         task = await test.box.take("b", 0, 2)
         assert task is not None and task.replay
@@ -187,8 +212,9 @@ def test_a_small_group_tells_and_leaves_after_its_run() -> None:
         await test.box.submit("one", b"")
         await test.box.submit("two", b"")
         assert await test.box.take("a", 0, 1) is not None
-        ((folder, text),) = (await test.box.needs(["a"])).notices
-        assert folder == "one" and text.startswith("fewer workers: 1 instead of 2")
+        (notice,) = (await test.box.needs(["a"])).notices
+        assert notice.folder == "one" and not notice.next
+        assert str(notice).startswith("fewer workers: 1 instead of 2")
         await test.box.relieve("a")
         assert await test.box.take("a", 0, 1) is not None, "a slow worker has the open turn"
         await test.box.end(0)

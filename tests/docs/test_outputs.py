@@ -25,7 +25,9 @@ from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord, write_trials
 
 # Written only by a whole sweep, or only after something went wrong.
-SWEEP_ONLY = {"order", "counts.STATUS"}
+SWEEP_ONLY = {"order", "counts.STATUS", "faults"}
+# Written only with a valuator that is learned before.
+PRETRAINED_ONLY = {"run", "valuator", "seconds", "best_epoch"}
 # Written only with directional masks and scalar credit.
 DIRECTIONAL_ONLY = {"monitors.directional_r2"}
 # Written only by several workers; tests/training/test_exchange.py sees it written.
@@ -54,7 +56,8 @@ def test_keys_of_a_result_are_documented(folder: Path) -> None:
     result = json.loads((folder / "result.json").read_text())
     # Names of scores hold dots.
     scores = {f"auc.{name}" for name in result.pop("auc")}
-    compare("result.json", {*flat(result), *scores}, SEVERAL_ONLY)
+    unwritten = SEVERAL_ONLY | {f"pretrained.{key}" for key in PRETRAINED_ONLY}
+    compare("result.json", {*flat(result), *scores}, unwritten)
 
 
 def test_columns_of_values_are_documented(folder: Path) -> None:
@@ -63,7 +66,7 @@ def test_columns_of_values_are_documented(folder: Path) -> None:
 
 def test_files_of_a_run_are_documented(folder: Path) -> None:
     # The command line writes the log.
-    compare("Folder of a run", [*visible(folder), "log.txt"])
+    compare("Folder of a run", [*visible(folder), "log.txt"], {"pretraining"})
 
 
 def test_records_of_a_sweep_are_documented(folder: Path, repository: Path, tmp_path: Path) -> None:

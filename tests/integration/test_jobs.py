@@ -177,7 +177,7 @@ def test_a_sweep_ends_fails_in_one_line_and_is_gone_on_with(head: _Head) -> None
     code, said = head.run(*words, "--name", "three")
     assert code == 1 and "holds this sweep already" in said and "error job three: failed" in said
     code, said = head.run(*words, "--name", "four", "--resume")
-    assert code == 0 and "going on; finished before: 2 of the trials" in said, said
+    assert code == 0 and "going on: 2 trials finished before" in said, said
     assert (out / "report.html").is_file()
     token = _token(head).encode()
     results = [path for path in out.rglob("*") if path.is_file()]

@@ -10,6 +10,7 @@ import pytest
 from small_study import record_of, study_of
 
 from dvr_ray.config.load import apply
+from dvr_ray.config.schema import RunConfig
 from dvr_ray.errors import CheckpointError, ConfigError
 from dvr_ray.studies.cells import Cell, Cells, cells_of, configured, key_of
 from dvr_ray.studies.choosing import Chosen, groups_of, tries_of
@@ -46,6 +47,21 @@ def test_data_paths_start_in_the_root_and_change_no_key() -> None:
     assert key_of(here) == key_of(there)
     other = apply(here, {"data.path": "/data/beauty"})
     assert key_of(other) != key_of(here)
+
+
+def test_a_pretrained_valuator_counts_by_its_weights_wherever_it_lies(tmp_path: Path) -> None:
+    for name, weights in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "valuator.safetensors").write_bytes(weights)
+    method = {"name": "dvr"}
+    a, b, c, first, joint = (
+        key_of(apply(RunConfig(), {"method": method | own}))
+        for own in (
+            *({"pretrained": str(tmp_path / name)} for name in "abc"), {"pretrained": True}, {},
+        )
+    )  # fmt: skip
+    assert a == b and len({a, c, first, joint}) == 4
+    assert joint == key_of(RunConfig()), "a field at its default changes no key"
 
 
 def test_a_wrong_field_names_the_cell() -> None:

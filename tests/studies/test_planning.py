@@ -21,6 +21,7 @@ PROBE: dict[str, Any] = {"wall": 3.0, "curve": {"seconds": [1.5, 2.0]}}
         ({"method": {"name": "bpr"}}, 10),
         ({}, 4 + 6 * 5),
         ({"policy.gate": False}, 4 + 6 * 4),
+        ({"method": {"name": "dvr", "pretrained": True}}, 4 + 6 * 5 + 4 + 6 * 3),
         ({"backbone": {"name": "ease"}, "method": {"name": "bpr"}}, 1),
         ({"method": {"name": "bpr"}, "negatives": {"name": "learned"}}, 4 + 6 * 4),
     ],

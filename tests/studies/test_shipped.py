@@ -6,10 +6,13 @@ Their smallest scale runs from end to end, here without Ray.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
+from docs_pages import compare
 from in_process import without_ray
 from typer.testing import CliRunner
 
@@ -97,3 +100,24 @@ def test_smoke_ends_in_tables_figures_and_numbers(
     for measure in study.measures:
         assert quantity(measure).title in titles or measure in UNMEASURED.get(name, []), measure
     assert (out / "study.html").read_text().count('class="figure"') >= max(1, len(study.figures))
+    if name == "noise":
+        compare("study.json", _keys(found), {"cells.agreement"})
+    written = {path: path.read_bytes() for path in _written(out)}
+    for path in written:
+        path.unlink()
+    (out / "study.json").write_bytes(written[out / "study.json"])
+    again = CliRunner().invoke(app, ["report", str(out)], catch_exceptions=False)
+    assert again.exit_code == 0 and f"report: {out / 'study.html'}" in again.output
+    assert {path: path.read_bytes() for path in _written(out)} == written
+
+
+def _keys(content: dict[str, Any]) -> Iterator[str]:
+    """Keys of the file, and of what the entries of its lists hold."""
+    for key, value in content.items():
+        inner = value if key in ("cells", "differences") else [value] if key == "budget" else []
+        yield from {f"{key}.{name}" for each in inner for name in each} or [key]
+
+
+def _written(folder: Path) -> list[Path]:
+    """What can be made of a study's numbers, but figures, which hold when they were made."""
+    return [*folder.glob("tables/*"), *folder.glob("study.*")]

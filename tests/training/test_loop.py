@@ -20,7 +20,7 @@ from dvr_ray.errors import CheckpointError, RunError
 from dvr_ray.training.opened import load_backbone
 from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.stored import finished, read_rows
-from dvr_ray.weightings import dvr
+from dvr_ray.weightings import evidence
 
 Make = Callable[..., RunConfig]
 
@@ -221,20 +221,20 @@ def test_penalties_are_chosen_on_as_many_columns_as_are_worth_it(
     whole = _train(config, small_data, tmp_path / "whole")[0].rows[-1]["monitors"]
     assert whole["held_out_correlation"] != whole["held_out_without_units"]
     assert whole["ridge"][0] <= whole["ridge"][1]
-    monkeypatch.setattr(dvr, "COLUMNS", 2)
+    monkeypatch.setattr(evidence, "COLUMNS", 2)
     few = _train(config, small_data, tmp_path / "few")[0].rows[-1]["monitors"]
     assert few["held_out_correlation"] == pytest.approx(few["held_out_without_units"], abs=0.05)
     monkeypatch.undo()
-    monkeypatch.setattr(dvr, "ROWS", 200)
+    monkeypatch.setattr(evidence, "ROWS", 200)
     seen: list[int] = []
-    held_out = dvr.held_out
+    held_out = evidence.held_out
 
     def counted(pulls: Iterator[Any], columns: int) -> Any:
         blocks = list(pulls)
         seen.append(sum(len(block.design) for block in blocks))
         return held_out(iter(blocks), columns)
 
-    monkeypatch.setattr(dvr, "held_out", counted)
+    monkeypatch.setattr(evidence, "held_out", counted)
     _train(config, small_data, tmp_path / "rows")
     assert len(small_data.train) > 200 and set(seen) == {200}
     fixed = small_run(adapter__masks=4, valuator__ridge=0.5)
@@ -290,6 +290,6 @@ def test_checkpoint_of_another_format_is_refused(
     with pytest.raises(KeyboardInterrupt):
         run(RunRequest(small_run(), small_data, tmp_path), Recorder(stop_after=2))
     described = max((tmp_path / "checkpoints").glob("epoch-*")) / "state.json"
-    described.write_text(described.read_text().replace('"format": 2', '"format": 99'))
-    with pytest.raises(CheckpointError, match="must be of format 2, got 99"):
+    described.write_text(described.read_text().replace('"format": 3', '"format": 99'))
+    with pytest.raises(CheckpointError, match="must be of format 3, got 99"):
         _train(small_run(), small_data, tmp_path)

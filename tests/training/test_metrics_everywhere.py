@@ -22,10 +22,11 @@ from dvr_ray.errors import ConfigError, DataError
 from dvr_ray.metrics import Catalogue, parse
 from dvr_ray.training.build import build, check, check_served
 from dvr_ray.training.evaluation import Evaluator
+from dvr_ray.training.final_metrics import test_metrics
 from dvr_ray.training.loop import Trainer
 from dvr_ray.training.reporter import Silent
 from dvr_ray.training.rewarding import RewardMeter
-from dvr_ray.training.run import RunRequest, run, test_metrics
+from dvr_ray.training.run import RunRequest, run
 from dvr_ray.training.sharing import Sharing
 
 NAMES = [f"{name}@5" for name in every_name()]

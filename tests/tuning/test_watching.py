@@ -13,7 +13,7 @@ from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.space import Distribution, SearchSpace, TuneConfig
 from dvr_ray.events import Event, Retraining, TrialEnded, TrialReported, TrialStarted, Warned
 from dvr_ray.training.stored import Failure, note_failure
-from dvr_ray.tuning.search import TrialEvents
+from dvr_ray.tuning.search import Loss, TrialEvents
 from dvr_ray.tuning.trial import FAILURE, Plan, trial_folder
 from dvr_ray.tuning.watching import FinalWatcher, Watcher
 
@@ -46,10 +46,12 @@ class Sweep:
         self.plan = Plan(SPACE, str(folder))
         self.events: list[Event] = []
         self.order: list[str] = []
+        self.leaving: set[str] = set()
+        self.losses: list[Loss] = []
         watcher = Watcher(self.plan, self._number, self.events.append)
         self.watcher, self.tune = (
             watcher,
-            TrialEvents(watcher.number, watcher.on_event, lambda *news: None),
+            TrialEvents(watcher.number, watcher.on_event, self._lost, lambda: self.leaving),
         )
 
     def _number(self, folder: str) -> int:
@@ -57,8 +59,15 @@ class Sweep:
             self.order.append(folder)
         return self.order.index(folder)
 
+    def _lost(self, values: dict[str, Any], loss: Loss) -> None:
+        self.losses.append(loss)
+
     def trial(self, lr: float) -> Any:
-        return types.SimpleNamespace(config={"training.lr": lr}, last_result={})
+        state = types.SimpleNamespace(ray_actor="actor")
+        return types.SimpleNamespace(
+            config={"training.lr": lr}, last_result={}, trial_id=f"at {lr}", max_failures=2,
+            temporary_state=state,
+        )  # fmt: skip
 
     def folder(self, lr: float) -> Path:
         return trial_folder(self.plan, self.plan.config({"training.lr": lr}))
@@ -122,6 +131,31 @@ def test_a_lost_process_is_a_warning_of_its_trial(sweep: Sweep) -> None:
     assert sweep.taken() == [Warned("lost process: killed", 0)]
 
 
+def test_a_trial_leaves_a_node_that_was_given_notice(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its report; that it lost its process then is the node's doing and no failure."""
+    killed: list[Any] = []
+    monkeypatch.setattr("dvr_ray.tuning.search.ray.kill", killed.append)
+    trial = sweep.trial(0.01)
+    sweep.tune.on_trial_start(0, [], trial)
+    sweep.tune.on_step_begin(0, [])
+    sweep.tune.on_trial_result(0, [], trial, {"node": "doomed"})
+    sweep.leaving = {"doomed"}
+    sweep.tune.on_step_begin(1, [])
+    sweep.tune.on_trial_result(1, [], trial, {"node": "safe"})
+    sweep.tune.on_trial_result(1, [], trial, {"node": "doomed", "done": True})
+    assert not killed and trial.max_failures == 2
+    sweep.tune.on_trial_result(1, [], trial, {"node": "doomed"})
+    assert killed == ["actor"] and trial.max_failures == 3
+    sweep.tune.on_trial_recover(1, [], trial)
+    assert [(loss.node, loss.given_up) for loss in sweep.losses] == [("doomed", False)]
+    trial.temporary_state.ray_actor = "another"
+    sweep.tune.on_trial_start(1, [], trial)
+    sweep.tune.on_trial_recover(1, [], trial)
+    assert sweep.losses[1].node == ""  # where that one is isn't known yet
+
+
 def test_a_resumed_trial_tells_only_what_is_new(sweep: Sweep) -> None:
     trial, folder = sweep.trial(0.01), sweep.folder(0.01)
     _write(folder, _row(1, 0.4), _row(2, 0.3))
@@ -135,9 +169,9 @@ def test_a_resumed_trial_tells_only_what_is_new(sweep: Sweep) -> None:
 def test_trials_that_had_finished_are_told_on_resuming(sweep: Sweep, tmp_path: Path) -> None:
     _write(sweep.folder(0.01), _row(1, 0.4), finished=True)
     _write(sweep.folder(0.02), _row(1, 0.4))
-    sweep.watcher.tell_earlier([sweep.folder(0.02).name, sweep.folder(0.01).name])
+    sweep.watcher.tell_earlier([sweep.folder(0.02).name, sweep.folder(0.01).name], "so")
     event, note = sweep.taken()
-    assert str(note) == "going on; finished before: 1 of the trials"
+    assert str(note) == "going on: so"
     assert isinstance(event, TrialEnded)
     assert event.trial == 1 and event.earlier and event.status == "finished"
 

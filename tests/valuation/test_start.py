@@ -29,6 +29,22 @@ def test_calibration_spreads_memberships_of_any_encodings() -> None:
     assert (rates - torch.linspace(0.02, 0.98, 20)).abs().max() < 1 / 500 + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("mean", "lowest"), [(0.1, 0.02), (0.01, 0.01), (0.7, 0.42), (0.995, 0.995)]
+)
+def test_member_rate_is_the_mean_share_of_a_batch_in_a_unit(mean: float, lowest: float) -> None:
+    """Units are spread evenly round the mean, at most to 2% and 98% where it lies between."""
+    net = HarsanyiValuator(
+        6, 16, 1, member_rate=mean, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    batch = make_batch(9, 2000, 6)
+    net.calibrate(batch)
+    rates = net.members(batch).double().mean(0)
+    assert abs(float(rates.mean()) - mean) < 1 / 2000
+    wanted = torch.linspace(lowest, 2 * mean - lowest, 16, dtype=torch.float64)
+    assert (rates - wanted).abs().max() < 1 / 2000 + 1e-9
+
+
 def test_calibration_never_cuts_through_ties() -> None:
     """Three kinds of rows: whole kinds are members or not, and no score lies on a threshold."""
     net = make_net(10, units=20, spoilt=False)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from dvr_ray.data.attributes import ATTRIBUTES, category_numbers, group_numbers
+from dvr_ray.data.attributes import category_numbers, groups_of
 from dvr_ray.data.features.cosines import Cosines
 from dvr_ray.data.features.moments import around, window
 from dvr_ray.data.features.nearest import nearest_cosines
@@ -93,10 +93,7 @@ class FeatureContext:
 
     def groups(self, attribute: str) -> np.ndarray:
         """Group of every user by ``gender`` or ``age``, shape (U,); -1 where it isn't known."""
-        column = ATTRIBUTES[attribute]
-        if column not in self._users:
-            return np.full(self.train.num_users, -1)
-        return group_numbers(self._users[column])
+        return groups_of(self._users, attribute, self.train.num_users)
 
     def group_counts(self, attribute: str) -> np.ndarray:
         """Rows of every item by the group of their user, shape (I, G); of known groups alone."""

@@ -40,6 +40,7 @@ __all__ = [
     "MOST",
     "ItemBlock",
     "ListSums",
+    "completed",
     "row_cosines",
     "sampled_cosines",
     "user_coherence",
@@ -101,11 +102,33 @@ def sampled_cosines(
         rows, block = row_cosines(log, ids, sums, most)
         found[:, rows] = block.rows
         coherence[ids], share[ids] = block.item_coherence, block.largest_share
-    item_sum, item_top, user_mean = found
+    return completed(log, found, sums.user, np.stack([coherence, share]))
+
+
+def completed(log: Interactions, rows: np.ndarray, sums: np.ndarray, items: np.ndarray) -> Cosines:
+    """Add what follows from the rest.
+
+    Parameters
+    ----------
+    log : Interactions
+        All rows of its users.
+    rows : ndarray, shape (3, n)
+        Sum, mean of the largest and mean over users, as `row_cosines` finds them.
+    sums : ndarray, shape (U,)
+        `ListSums.user` of its users.
+    items : ndarray, shape (2, I)
+        Coherence and largest share of every item.
+
+    Returns
+    -------
+    Cosines
+        Of all rows and items.
+    """
+    item_sum, item_top, user_mean = rows
     others = np.maximum(log.user_counts - 1, 1).astype(np.float32)
     mean = item_sum / others[log.users]
-    user = user_coherence(log, item_sum, sums.user, log.item_counts)
-    return Cosines(item_sum, mean, item_top, user_mean, user, coherence, share)
+    user = user_coherence(log, item_sum, sums, log.item_counts)
+    return Cosines(item_sum, mean, item_top, user_mean, user, *items)
 
 
 def user_coherence(

@@ -16,6 +16,7 @@ from dvr_ray.data.reading.pieces import LogFile
 from dvr_ray.data.rows import Reading
 from dvr_ray.errors import DataError
 from dvr_ray.registry import Registry
+from dvr_ray.storage import fetched
 
 __all__ = ["SOURCES", "FileSource", "LogSource", "Source"]
 
@@ -88,6 +89,8 @@ class FileSource(Source):
     ------
     DataError
         If no path was given.
+    StorageError
+        If it lies in a storage and can't be fetched.
     """
 
     cached = True
@@ -101,7 +104,7 @@ class FileSource(Source):
                 f"source {config.source} reads a folder, got none",
                 "add it to the YAML or give --set data.path=FOLDER",
             )
-        self.folder = Path(config.path)
+        self.folder = fetched(config.path)
 
     @property
     def name(self) -> str:
