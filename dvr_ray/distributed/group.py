@@ -12,8 +12,6 @@ resources of a group whose owner was killed would stay reserved until the driver
 
 from __future__ import annotations
 
-import functools
-import math
 import pickle
 import shutil
 import threading
@@ -27,9 +25,8 @@ from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.capacity import Cluster, Node
 from dvr_ray.distributed.mailbox import Mailbox, Notice
-from dvr_ray.distributed.serving import serve
+from dvr_ray.distributed.trainer import make_trainer
 from dvr_ray.errors import RunError
-from dvr_ray.files import patience
 from dvr_ray.storage import Mirror, Storage
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.run import RunRequest, run, take_over
@@ -40,7 +37,6 @@ __all__ = ["WorkerGroups", "run_on"]
 LOOK_SECONDS = 0.2
 RESTARTS = 2
 TIMEOUT_SECONDS = 60
-MASKS_SECONDS = 86_400
 
 
 class WorkerGroups:
@@ -201,7 +197,9 @@ class WorkerGroups:
 
         cause, placed = "they ended early", True
         try:
-            _trainer(group, self.mailbox, self._data, self._resources, size, self._shared()).fit()
+            make_trainer(
+                group, self.mailbox, self._data, self._resources, size, self._shared()
+            ).fit()
         except ControllerError as error:
             cause, placed = _cause(error), "timed out" not in str(error)
         except Exception as error:
@@ -281,56 +279,3 @@ def _cause(error: BaseException) -> str:
         error = error.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__
-
-
-def _sum_seconds(parallel: str) -> int:
-    """How long a worker waits for the others in a sum.
-
-    Sharing masks, for as long as the slowest one trains; else for as long as worker 0 may wait for
-    storage. A worker that is lost is noticed either way: its connections close, and Ray Train
-    looks.
-    """
-    return MASKS_SECONDS if parallel == "masks" else TIMEOUT_SECONDS + math.ceil(patience())
-
-
-def _trainer(
-    group: str,
-    mailbox: Any,
-    data: Any,
-    resources: ResourcesConfig,
-    workers: int,
-    shared: dict[str, Any],
-) -> Any:
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
-
-    gpu = resources.gpus_per_worker > 0
-    each = {"CPU": resources.cpus_per_worker} | ({"GPU": resources.gpus_per_worker} if gpu else {})
-    threads = max(1, int(resources.cpus_per_worker))
-    # NCCL refuses two ranks on one GPU.
-    backend = "nccl" if resources.gpus_per_worker >= 1 else "gloo"
-    return TorchTrainer(
-        functools.partial(
-            serve,
-            group=group,
-            mailbox=mailbox,
-            data=data,
-            threads=threads,
-            parallel=resources.parallel,
-        ),
-        scaling_config=ScalingConfig(
-            num_workers=workers,
-            use_gpu=gpu,
-            resources_per_worker=each,
-            label_selector=resources.node_labels or None,
-        ),
-        torch_config=TorchConfig(backend=backend, timeout_s=_sum_seconds(resources.parallel)),
-        run_config=RunConfig(
-            name=group,
-            **shared,
-            # Tries are counted for each run, and not over the life of a group.
-            failure_config=FailureConfig(
-                max_failures=0, max_preemption_failures=0, controller_failure_limit=0
-            ),
-        ),
-    )
