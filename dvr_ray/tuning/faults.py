@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray.distributed.departures import leaving, living, node_names
+from dvr_ray.distributed.mailbox import Notice
 from dvr_ray.training.checkpoint import last_epoch
 from dvr_ray.training.stored import finished
 from dvr_ray.tuning.manifest import Manifest
@@ -94,6 +95,16 @@ class Faults:
                 self._lost.setdefault(node, []).append(_Lost(epoch, what, alone))
             else:
                 alone(self._count(what, [epoch]))
+
+    def workers_changed(self, notice: Notice, tell: Callable[[str], None]) -> None:
+        """Take what happened to the workers of a run; ``tell`` takes it in words."""
+        if notice.next:
+            folder = Path(notice.folder)
+            self.process_lost(
+                folder, notice.node, lambda how: tell(f"{notice.text}; {how}"), "lost workers"
+            )
+        else:
+            tell(notice.text)
 
     def close(self) -> None:
         """Tell what is still open."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -177,8 +177,11 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
         faults = Faults(manifest, lambda line: request.tell(Warned(line)))
         if order := manifest.content.get("order", []):
             watcher.tell_earlier(order, faults.resumed(folder / "trials"))
-        notice = partial(_tell_notice, watcher, faults)
-        with HeadWatch(_farewell(request)), _groups(plan, data, notice) as groups:
+
+        def on_notice(notice: Notice) -> None:
+            faults.workers_changed(notice, partial(watcher.warn_of, notice.folder))
+
+        with HeadWatch(_farewell(request)), _groups(plan, data, on_notice) as groups:
             opened, room = open_search(plan, manifest), Room(space, request.tell)
             records = search(plan, data, manifest, room, opened, watcher, groups, faults)
             _write_down(records, plan, manifest)
@@ -204,18 +207,6 @@ def _farewell(request: SweepRequest) -> Callable[[], None]:
         "command with its --address and --resume: finished trials are kept"
     )
     return lambda: request.tell(Failed(text, RunError.exit_code))
-
-
-def _tell_notice(watcher: Watcher, faults: Faults, notice: Notice) -> None:
-    """Tell what happened to the workers of a run, and count it if they were lost."""
-
-    def tell(how: str) -> None:
-        watcher.warn_of(notice.folder, str(replace(notice, next=how)))
-
-    if notice.next:
-        faults.process_lost(Path(notice.folder), notice.node, tell, "lost workers")
-    else:
-        tell("")
 
 
 def _groups(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dvr_ray.config.schema import ResourcesConfig
+from dvr_ray.distributed import capacity
 from dvr_ray.distributed.capacity import Cluster, Node, check_fit, trials_at_once
 from dvr_ray.distributed.cluster import connect
 from dvr_ray.errors import ResourceError
@@ -84,3 +87,13 @@ def test_it_is_refused_before_ray_starts(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with pytest.raises(ResourceError, match="9999 workers x 1 CPU"):
         connect(None, ResourcesConfig(workers=9999))
+
+
+def test_a_node_with_notice_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def node(name: str, alive: bool = True) -> dict[str, Any]:
+        return {"NodeID": name, "Alive": alive, "Resources": {"CPU": 2.0}, "Labels": {"at": name}}
+
+    there = [node("stays"), node("leaves"), node("dead", False)]
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(nodes=lambda: there))
+    monkeypatch.setattr(capacity, "leaving", lambda: {"leaves": 30.0})
+    assert Cluster.look() == Cluster((Node(2, 0, {"at": "stays"}),))

@@ -155,6 +155,8 @@ def test_a_run_that_loses_its_groups_is_given_up(started: bool) -> None:
         error = (await test.box.news(0)).error
         assert isinstance(error, RunError) and error.place == "one"
         assert "lost 2 times" in error.rule and "no memory" in error.rule
+        told = [notice.folder for notice in (await test.box.needs([])).notices]
+        assert told == ["one"], "the second loss is told by the error"
         assert (await test.box.take("c", 0, 2)).number == 1  # type: ignore[union-attr]
 
     asyncio.run(go())
