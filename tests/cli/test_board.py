@@ -122,7 +122,7 @@ def test_many_running_trials_are_cut(tmp_path: Path) -> None:
     for trial in range(2, 14):
         board.tell(TrialStarted(trial, NAME, {}))
     cells = [str(cell) for cell in board.table().columns[1].cells]
-    assert "and 4 more" in cells and len(cells) < 16
+    assert "and 4 more" in cells and len(cells) <= 16
 
 
 def test_table_on_a_terminal(repository: Path, tmp_path: Path) -> None:
