@@ -9,12 +9,15 @@ import signal
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.distributed.capacity import Cluster, Node, check_fit
 from dvr_ray.errors import ResourceError
 
 __all__ = ["connect", "disconnect", "own_token", "token_path"]
+
+LOG = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 512 * 2**20
 LARGEST_PORT = 65535
@@ -79,6 +82,8 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
         options["address"] = address or os.environ["RAY_ADDRESS"]
         # Somebody listens there; who has no token needn't wait for 20 s to be told.
         os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "5")
+    if not verbose:
+        ray._private.worker.print_to_stdstream = _to_log
     ends = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options)
@@ -101,6 +106,11 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
         ray.shutdown()
         raise
     return cluster
+
+
+def _to_log(said: dict[str, Any], ignore_prefix: bool = False) -> None:
+    """Take what Ray would print on stdout, such as that a node is lost: there our results go."""
+    LOG.info("%s: %s", said.get("pid"), " ".join(said["lines"]))
 
 
 def disconnect() -> None:
