@@ -18,8 +18,10 @@ import torch.multiprocessing as mp
 __all__ = ["run_group"]
 
 
-def run_group(function: Callable[..., Any], world_size: int, *args: Any) -> list[Any]:
-    """Call ``function(*args)`` in W fresh processes that form the default gloo group.
+def run_group(
+    function: Callable[..., Any], world_size: int, *args: Any, backend: str = "gloo"
+) -> list[Any]:
+    """Call ``function(*args)`` in W fresh processes that form the default group.
 
     Parameters
     ----------
@@ -30,6 +32,8 @@ def run_group(function: Callable[..., Any], world_size: int, *args: Any) -> list
         Number of processes, W. Each costs about two seconds to start.
     *args
         Anything that can be pickled.
+    backend : str
+        Of the group; nccl for one process with a GPU.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def run_group(function: Callable[..., Any], world_size: int, *args: Any) -> list
     """
     source = str(Path(inspect.getfile(function)).resolve())
     with tempfile.TemporaryDirectory() as folder:
-        job = (source, function.__name__, args, world_size, folder)
+        job = (source, function.__name__, args, world_size, folder, backend)
         mp.spawn(_process, job, nprocs=world_size)
         return [
             torch.load(Path(folder) / f"{rank}.pt", weights_only=False)
@@ -52,13 +56,19 @@ def run_group(function: Callable[..., Any], world_size: int, *args: Any) -> list
 
 
 def _process(
-    rank: int, source: str, name: str, args: tuple[Any, ...], world_size: int, folder: str
+    rank: int,
+    source: str,
+    name: str,
+    args: tuple[Any, ...],
+    world_size: int,
+    folder: str,
+    backend: str,
 ) -> None:
     torch.set_num_threads(1)
     if Path("/sys/class/net/lo").exists():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     dist.init_process_group(
-        "gloo",
+        backend,
         init_method=(Path(folder) / "rendezvous").as_uri(),
         rank=rank,
         world_size=world_size,

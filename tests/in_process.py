@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dvr_ray.distributed.cluster import Cluster
+from dvr_ray.distributed.capacity import Cluster, Node
 
 
 class RayError(Exception):
@@ -45,5 +45,5 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         exceptions=SimpleNamespace(RayError=RayError),
     )  # fmt: skip
     monkeypatch.setitem(sys.modules, "ray", fake)  # type: ignore[arg-type]
-    monkeypatch.setattr("dvr_ray.studies.runner.connect", lambda *words: Cluster(2, 0, 1))
+    monkeypatch.setattr("dvr_ray.studies.runner.connect", lambda *words: Cluster((Node(2),)))
     monkeypatch.setattr("dvr_ray.studies.runner.disconnect", lambda: None)

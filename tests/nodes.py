@@ -6,7 +6,9 @@ own; nothing of it outlives the ``with`` block.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -14,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["RAY", "Nodes", "free_ports", "three_nodes"]
@@ -24,18 +25,23 @@ RAY = "import sys; sys.argv[0] = 'ray'; from ray.scripts.scripts import main; ma
 TOKEN = "from dvr_ray.distributed.cluster import own_token; own_token()"
 WAIT = """
 import socket, time, ray
-until = time.monotonic() + 100
-def there():
-    return sum(node["Alive"] for node in ray.nodes())
 host, port = "{address}".split(":")
-while socket.socket().connect_ex((host, int(port))):
-    assert time.monotonic() < until, "the head didn't start"
-    time.sleep(0.2)
-ray.init("{address}", logging_level="ERROR", log_to_driver=False)
-while there() != {count}:
-    assert time.monotonic() < until, there()
+until = time.monotonic() + 200
+def there():
+    if not ray.is_initialized():
+        # Ray would try for a minute where nobody listens yet.
+        if socket.socket().connect_ex((host, int(port))):
+            return 0
+        try:
+            ray.init("{address}", logging_level="ERROR", log_to_driver=False)
+        except ConnectionError:  # the head is there, its own node isn't yet
+            return 0
+    return sum(node["Alive"] for node in ray.nodes())
+while (found := there()) != {count}:
+    assert time.monotonic() < until, found
     time.sleep(0.2)
 """
+FIRST_PORT, LAST_PORT = 20_000, 32_000  # below those that the system gives to anybody who connects
 
 
 class Nodes:
@@ -47,13 +53,15 @@ class Nodes:
         ``host:port`` of the head, for ``--address``.
     folder : Path
         Visible to all nodes; results may go there.
+    alive : list of Popen
+        The nodes, the head first; each leads a process group.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (port,) = free_ports(1)
         self.address = f"127.0.0.1:{port}"
-        self._nodes: list[subprocess.Popen[bytes]] = []
+        self.alive: list[subprocess.Popen[bytes]] = []
         subprocess.run([sys.executable, "-c", TOKEN], env=self.environment(), check=True)
 
     def environment(self, **others: str) -> dict[str, str]:
@@ -61,14 +69,18 @@ class Nodes:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         paths = f"{REPOSITORY}:{REPOSITORY / 'tests'}"
         own = {"HOME": str(self.folder), "PYTHONPATH": paths, "RAY_AUTH_MODE": "token"}
-        return {**kept, **own, "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", **others}
+        # Ray's workers are less urgent than others by default, and starve on a busy machine.
+        ray = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+        # There a node's agents take longer to start than a raylet waits for them by default.
+        ray |= {"RAY_agent_register_timeout_ms": "200000"}
+        return {**kept, **own, **ray, "OMP_NUM_THREADS": "1", **others}
 
     def add(self, *options: str, cpus: int = 1) -> subprocess.Popen[bytes]:
-        """Start a node, the first is the head; it is there some seconds later (see `wait`).
+        """Start a node, the first is the head, and wait until it is there.
 
         ``options`` go to ``ray start``, such as ``--num-gpus=1`` or ``--labels=...``.
         """
-        if self._nodes:
+        if self.alive:
             role = [f"--address={self.address}"]
         else:
             client, dashboard = free_ports(2)
@@ -84,17 +96,20 @@ class Nodes:
             env=self.environment(), start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self._nodes.append(node)
+        self.alive.append(node)
+        # One by one: nodes that start at the same moment would take the same socket's name.
+        self.wait()
         return node
 
     def kill(self, node: subprocess.Popen[bytes]) -> None:
         """End a node as a power cut does: no process of it says goodbye."""
         os.killpg(node.pid, signal.SIGKILL)
         node.wait()
-        self._nodes.remove(node)
+        self.alive.remove(node)
 
-    def wait(self, count: int) -> None:
-        """Wait until so many nodes live, as the head knows it."""
+    def wait(self) -> None:
+        """Wait until the head knows as many nodes as live."""
+        count = len(self.alive)
         done = self.python(WAIT.format(address=self.address, count=count))
         assert done.returncode == 0, f"there aren't {count} nodes: {done.stderr}"
 
@@ -102,31 +117,29 @@ class Nodes:
         """Run some Python that may connect to the cluster."""
         return subprocess.run(
             [sys.executable, "-c", code], env=self.environment(), capture_output=True, text=True,
-            check=False, timeout=120,
+            check=False, timeout=400,
         )  # fmt: skip
 
     def stop(self) -> None:
         """End all nodes, the head last."""
-        for node in reversed(self._nodes):
+        for node in reversed(self.alive):
             node.terminate()
-        for node in reversed(self._nodes):
+        for node in reversed(self.alive):
             try:
                 node.wait(20)
             except subprocess.TimeoutExpired:
                 os.killpg(node.pid, signal.SIGKILL)
 
 
-@contextmanager
-def three_nodes(cpus: int = 1) -> Iterator[Nodes]:
-    """Start a head and two more nodes, each with so many CPUs."""
+@contextlib.contextmanager
+def three_nodes(*cpus: int) -> Iterator[Nodes]:
+    """Start a head and two more nodes, with 1 CPU each or as many as given."""
     # Not pytest's own folder: names of sockets may have 107 letters.
     folder = Path(tempfile.mkdtemp(prefix="dvr", dir="/tmp"))
     nodes = Nodes(folder)
     try:
-        for count in (1, 2, 3):
-            # One by one: nodes that start at the same moment would take the same socket's name.
-            nodes.add(cpus=cpus)
-            nodes.wait(count)
+        for each in cpus or (1, 1, 1):
+            nodes.add(cpus=each)
         yield nodes
     finally:
         nodes.stop()
@@ -135,10 +148,10 @@ def three_nodes(cpus: int = 1) -> Iterator[Nodes]:
 
 def free_ports(count: int) -> list[int]:
     """Ports where nobody listens now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    found: list[int] = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(FIRST_PORT, LAST_PORT)
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("", port))
+            found.append(port)
+    return found

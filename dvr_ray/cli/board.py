@@ -33,7 +33,10 @@ __all__ = ["Board"]
 LOG = logging.getLogger(__name__)
 SHOWN = 8
 # Reports of every epoch would fill the log; metrics.jsonl of each run has them.
-LEVELS = {"warning": logging.WARNING, "trial_reported": logging.DEBUG, "reported": logging.DEBUG}
+LEVELS = {
+    "warning": logging.WARNING,
+    **dict.fromkeys(("trial_reported", "reported", "cluster_seen"), logging.DEBUG),
+}
 
 
 class Board:
@@ -148,6 +151,7 @@ class Board:
             parts = [f"{self._done()} trials done", f"{len(progress.running)} running"]
             parts += [f"{len(progress.failed)} failed"] if progress.failed else []
             parts += [f"best {self._best()}"] if progress.best() else []
+            parts += [progress.cluster.used] if progress.cluster else []
             parts += [f"time left {progress.time_left(self._now())}"]
         return "searching: " + ", ".join(parts)
 
@@ -169,6 +173,7 @@ class Board:
         rows = [("searching" if searching else "search", f"{clock(now - progress.began)} so far")]
         if not searching:
             rows = [("search", "ended")]
+        rows += [("cluster", str(progress.cluster))] if progress.cluster and searching else []
         rows += [("trials done", self._done())]
         rows += self._running() if searching else []
         rows += [("failed", self._failed())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass, field
 
+from dvr_ray.distributed.usage import ClusterSeen
 from dvr_ray.events import Event, Retraining, Started, TrialEnded, TrialReported, TrialStarted
 
 __all__ = ["SweepProgress", "clock"]
@@ -18,6 +19,8 @@ class SweepProgress:
     ----------
     opened : Started or None
         What the sweep began with.
+    cluster : ClusterSeen or None
+        Nodes, and what is in use, when it was last seen.
     began : float
         When, on the clock of `take`.
     running : dict of float
@@ -35,6 +38,7 @@ class SweepProgress:
     """
 
     opened: Started | None = None
+    cluster: ClusterSeen | None = None
     began: float = 0.0
     running: dict[int, float] = field(default_factory=dict)
     latest: dict[int, TrialReported] = field(default_factory=dict)
@@ -48,6 +52,8 @@ class SweepProgress:
         match event:
             case Started():
                 self.opened, self.began = event, now
+            case ClusterSeen():
+                self.cluster = event
             case TrialStarted():
                 self.running[event.trial] = now
                 self.ended.pop(event.trial, None)
@@ -118,7 +124,8 @@ class SweepProgress:
         each = statistics.fmean(self.durations)
         begun = [max(0.0, each - (now - since)) for since in self.running.values()]
         waiting = max(0, self.opened.trials - len(self.ended) - len(self.running))
-        side_by_side = max(1, min(self.opened.at_once, waiting + len(begun)))
+        room = self.cluster.at_once if self.cluster else self.opened.at_once
+        side_by_side = max(1, min(room, waiting + len(begun)))
         return (waiting * each + sum(begun)) / side_by_side
 
     def _minutes_left(self, now: float) -> float | None:

@@ -24,7 +24,7 @@ from dvr_ray.cli.options import (
 )
 from dvr_ray.cli.places import Place, bring, kept
 from dvr_ray.cli.screen import Screen
-from dvr_ray.events import Note, Started
+from dvr_ray.events import Note, Started, Warned
 from dvr_ray.files import claimed
 from dvr_ray.registry import canonical
 
@@ -52,22 +52,22 @@ def train(
     valuator.safetensors and result.json. The test part isn't looked at; `tune` does that once, for
     its winner.
     """
-    from dvr_ray.config.load import load_run, load_tracking
-    from dvr_ray.config.schema import ResourcesConfig
+    from dvr_ray.config.load import load_resources, load_run, load_tracking
     from dvr_ray.tracking import check_tracking
     from dvr_ray.training.build import check
+    from dvr_ray.training.run import run
     from dvr_ray.training.sharing import check_workers
 
     screen = Screen(as_json, quiet, verbose)
     run_config = load_run(config, overrides or [], more or [])
     check(run_config, str(config))
-    resources = ResourcesConfig(
-        workers=workers or 1, parallel=parallel.value if parallel else "batches"
-    )
+    how = parallel.value if parallel else None
+    resources = load_resources(config, overrides or [], more or [], workers=workers, parallel=how)
     check_workers(run_config, resources, "--workers")
     tracking = load_tracking(config, overrides or [], more or [])
     check_tracking(tracking, f"{config}: tracking")
-    if resources.workers > 1:
+    here = resources.workers == 1 and not resources.gpus_per_worker and address is None
+    if not here:
         import ray  # noqa: F401  (its logger has handlers of its own, which `logged` takes off)
     bring(run_config.data, config, overrides, more, screen)
     with kept(out, Path("runs") / config.stem, screen) as place:
@@ -79,37 +79,30 @@ def train(
             claimed(folder),
         ):
             check_folder(folder, run_config, resume)
-            result = _train(str(config), run_config, tracking, place, bar, resources, address)
+            request = _request(str(config), run_config, tracking, place)
+            if here:
+                _tell_start(request, bar)
+                result = run(request, bar)
+            else:
+                result = _run_group(request, resources, address, bar)
         _show(result, folder, screen)
         if tracking.tensorboard:
             screen.result(f"curves: tensorboard --logdir {folder}")
     screen.finish(result | place.about())
 
 
-def _train(
-    config_place: str,
-    config: Any,
-    tracking: Any,
-    place: Place,
-    bar: RunBar,
-    resources: Any,
-    address: str | None,
-) -> dict[str, Any]:
-    """Prepare the data and train."""
+def _request(config_place: str, config: Any, tracking: Any, place: Place) -> Any:
+    """Prepare the data."""
     from dvr_ray.metrics import Catalogue
     from dvr_ray.tracking import Tracking
     from dvr_ray.training.build import check_served
     from dvr_ray.training.prepare import prepare
-    from dvr_ray.training.run import RunRequest, run
+    from dvr_ray.training.run import RunRequest
 
     data, _ = prepare(config)
     check_served(config, Catalogue.of(data), config_place)
     where = Tracking(tracking, place.folder.name, place.folder.resolve())
-    request = RunRequest(config, data, place.folder, tracking=where, mirror=place.mirror)
-    if resources.workers == 1:
-        _tell_start(request, bar)
-        return run(request, bar)
-    return _run_group(request, resources, address, bar)
+    return RunRequest(config, data, place.folder, tracking=where, mirror=place.mirror)
 
 
 def _tell_start(request: Any, bar: RunBar) -> None:
@@ -147,16 +140,22 @@ def _run_group(request: Any, resources: Any, address: str | None, bar: RunBar) -
     """Train on a Ray Train group; a cluster that can't be had is refused before anything starts."""
     from dvr_ray.distributed.cluster import connect, disconnect
     from dvr_ray.distributed.group import WorkerGroups, run_on
+    from dvr_ray.distributed.mailbox import Notice
     from dvr_ray.training.sharing import shared
     from dvr_ray.training.stored import finished
 
     connect(address, resources, bar.screen.verbose)
     try:
         _tell_start(request, bar)
-        what = shared(request.config, resources.parallel)
-        bar.tell(Note(f"Ray is up; training on {resources.workers} workers that share {what}"))
+        many = f" workers that share {shared(request.config, resources.parallel)}"
+        workers = f"{resources.workers}{many if resources.workers > 1 else ' worker'}"
+        bar.tell(Note(f"Ray is up; training on {workers}"))
+
+        def warn(notice: Notice) -> None:
+            bar.tell(Warned(str(notice)))
+
         folder = request.folder / ".ray-train"
-        with WorkerGroups(request.data, resources, folder, mirror=request.mirror) as groups:
+        with WorkerGroups(request.data, resources, folder, warn, mirror=request.mirror) as groups:
             run_on(groups.mailbox, [request], bar)
         return finished(request.folder) or {}
     finally:

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dvr_ray.config.document import Document, document_text, parse_value, write_document
+from dvr_ray.config.document import Document, document_text, write_document
 from dvr_ray.config.extending import located, overridden, read_extended
+from dvr_ray.config.overriding import SECTIONS, parsed, with_override
 from dvr_ray.config.paths import get, put
-from dvr_ray.config.schema import DataConfig, RunConfig, Strict, TrackingConfig
+from dvr_ray.config.schema import DataConfig, ResourcesConfig, RunConfig, Strict, TrackingConfig
 from dvr_ray.config.searched import check_search
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.config.study import Study
@@ -29,13 +30,13 @@ __all__ = [
     "dump",
     "dumped",
     "get",
+    "load_resources",
     "load_run",
     "load_space",
     "load_study",
     "load_tracking",
 ]
 
-SECTIONS = tuple(SearchSpace.model_fields)
 TRACKING = "tracking"
 
 
@@ -61,7 +62,7 @@ def load_run(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = (
     if _is_space(document):
         return _space(document, overrides).run
     for override in overrides:
-        written, keys, value = _parsed(override)
+        written, keys, value = parsed(override)
         if keys[0] != TRACKING:
             document = document.with_value(keys[1:] if keys[0] == "run" else keys, value, written)
     run = {name: value for name, value in document.content.items() if name != TRACKING}
@@ -79,7 +80,7 @@ def data_place(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] =
     document = read_extended(path, more)
     above = ("run",) if _is_space(document) else ()
     for override in overrides:
-        written, keys, value = _parsed(override)
+        written, keys, value = parsed(override)
         keys = (*above, *keys[1:]) if keys[0] == "run" else keys
         document = document.with_value(keys, value, written)
     return document.place((*above, "data", "path"))
@@ -106,7 +107,7 @@ def load_study(
     if scale is not None:
         document = _scaled(document, scale)
     for override in overrides:
-        written, keys, value = _parsed(override)
+        written, keys, value = parsed(override)
         if written.split(".")[0] in Study.model_fields:
             keys = tuple(written.split("."))
         document = document.with_value(keys, value, written)
@@ -149,11 +150,26 @@ def load_tracking(
     if _is_space(document):
         return _space(document, overrides).tracking
     for override in overrides:
-        written, keys, value = _parsed(override)
+        written, keys, value = parsed(override)
         if keys[0] == TRACKING:
             document = document.with_value(keys, value, written)
     alone = {name: value for name, value in document.content.items() if name == TRACKING}
     return checked(_Tracked, replace(document, content=alone)).tracking
+
+
+def load_resources(
+    path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = (), **given: object
+) -> ResourcesConfig:
+    """Read what a search space gives each trial, or the default for another file; as `load_run`.
+
+    ``given`` are fields that override it, None leaves them.
+    """
+    document = read_extended(path, more)
+    fields = {name: value for name, value in given.items() if value is not None}
+    if not _is_space(document):
+        return ResourcesConfig.model_validate(fields)
+    sets = [f"resources.{name}={value}" for name, value in fields.items()]
+    return _space(document, [*overrides, *sets]).resources
 
 
 def load_space(path: Path, overrides: Sequence[str] = (), more: Sequence[Path] = ()) -> SearchSpace:
@@ -214,7 +230,7 @@ def data_config(source: str, path: Path | None, overrides: Sequence[str] = ()) -
     where = None if path is None else os.path.normpath(path.absolute())
     document = Document(Path("--set"), {"data": {"source": source, "path": where}})
     for override in overrides:
-        written, keys, value = _parsed(override)
+        written, keys, value = parsed(override)
         keys = keys[1:] if keys[0] == "run" else keys
         if keys[0] != "data":
             raise ConfigError("--set", f"must set a field of data, got {override!r}",
@@ -260,40 +276,8 @@ def _space(document: Document, overrides: Sequence[str]) -> SearchSpace:
             "put the run config below `run:`",
         )  # fmt: skip
     for override in overrides:
-        document = _overridden(document, override)
+        document = with_override(document, override)
     document = located(document, ("run",), Path.cwd())
     space = checked(SearchSpace, document)
     check_search(space, document)
     return space
-
-
-def _parsed(override: str) -> tuple[str, tuple[str, ...], Any]:
-    """Split ``path=value`` into the path as written, its keys below the file, and the value."""
-    written, equals, text = override.partition("=")
-    written = written.strip()
-    keys = tuple(written.split("."))
-    if not equals or not all(keys):
-        raise ConfigError("--set", f"must be path=value, got {override!r}", "e.g. training.lr=1e-3")
-    if keys[0] == "search":
-        # Fields are keys with dots there.
-        keys = ("search", ".".join(keys[1:])) if keys[1:] else keys
-    elif keys[0] not in SECTIONS:
-        keys = ("run", *keys)
-    return written, keys, parse_value(text, f"--set {written}")
-
-
-def _overridden(document: Document, override: str) -> Document:
-    written, keys, value = _parsed(override)
-    document = document.with_value(keys, value, written)
-    search = document.content.get("search")
-    if not isinstance(search, dict):
-        return document
-    if keys[0] == "search" and len(keys) == 2 and value is None:
-        kept = {name: each for name, each in search.items() if name != keys[1]}
-    elif keys[0] == "run":
-        kept = {
-            n: each for n, each in search.items() if ("run", *n.split("."))[: len(keys)] != keys
-        }
-    else:
-        return document
-    return replace(document, content={**document.content, "search": kept})

@@ -255,4 +255,30 @@ class ResourcesConfig(Strict):
         "batches", description="What they share: every batch, or the masks (whose replicas train)."
     )
     cpus_per_worker: float = Field(1, gt=0, description="CPUs per worker.")
-    gpus_per_worker: float = Field(0, ge=0, description="GPUs per worker.")
+    gpus_per_worker: float = Field(
+        0, ge=0, description="GPUs per worker; below 1, workers and trials share a GPU."
+    )
+    node_labels: dict[str, str] = Field(
+        {},
+        description="Labels of the nodes that workers may run on, as Ray knows them: "
+        "{ray.io/accelerator-type: A100}.",
+    )
+    min_workers: int | None = Field(
+        None,
+        ge=1,
+        description="Fewest workers that a trial starts or goes on with where there is no room "
+        "for all; by default all.",
+    )
+
+    @property
+    def least(self) -> int:
+        """Workers that a trial can't do without."""
+        return self.workers if self.min_workers is None else self.min_workers
+
+    @model_validator(mode="after")
+    def _can_be_had(self) -> ResourcesConfig:
+        if self.least > self.workers:
+            raise ValueError(f"min_workers must be <= workers {self.workers}, got {self.least}")
+        if self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
+            raise ValueError(f"gpus_per_worker above 1 must be whole, got {self.gpus_per_worker}")
+        return self

@@ -8,24 +8,18 @@ import secrets
 import signal
 import socket
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dvr_ray.config.schema import ResourcesConfig
+from dvr_ray.distributed.capacity import Cluster, Node, check_fit
 from dvr_ray.errors import ResourceError
 
-__all__ = [
-    "Cluster",
-    "check_fit",
-    "connect",
-    "disconnect",
-    "own_token",
-    "token_path",
-    "trials_at_once",
-]
+__all__ = ["connect", "disconnect", "own_token", "token_path"]
+
+LOG = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 512 * 2**20
-GROWS = "DVR_RAY_GROWS_TO"
 LARGEST_PORT = 65535
 PATIENCE_SECONDS = 5.0
 QUIET = {
@@ -34,6 +28,7 @@ QUIET = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial reports its cause alone
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # we say it in a line
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C reaches us
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "30",  # then it's looked what there is room for
     "TUNE_MAX_PENDING_TRIALS_PG": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no event files of its own
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -41,23 +36,6 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What a cluster has in all.
-
-    Parameters
-    ----------
-    cpus, gpus : float
-        Totals over all nodes.
-    nodes : int
-        Number of nodes.
-    """
-
-    cpus: float
-    gpus: float
-    nodes: int
 
 
 def connect(address: str | None, resources: ResourcesConfig, verbose: bool = False) -> Cluster:
@@ -88,15 +66,14 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     _check_address(address or os.environ.get("RAY_ADDRESS"))
-    if address is None and "RAY_ADDRESS" not in os.environ:
-        cpus = os.cpu_count() or 1
-        if resources.gpus_per_worker == 0:
-            check_fit(Cluster(cpus, 0, 1), resources)
+    local = address is None and "RAY_ADDRESS" not in os.environ
+    if local and not resources.gpus_per_worker and not resources.node_labels:
+        check_fit(Cluster((Node(os.cpu_count() or 1),)), resources)
     import ray
 
     level = logging.INFO if verbose else logging.ERROR
     options: dict[str, object] = {"log_to_driver": verbose, "logging_level": level}
-    if address is None and "RAY_ADDRESS" not in os.environ:
+    if local:
         own_token()
         # "local": without it Ray would join whatever cluster `ray start` left on this machine.
         options |= {"address": "local", "include_dashboard": False}
@@ -105,6 +82,8 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
         options["address"] = address or os.environ["RAY_ADDRESS"]
         # Somebody listens there; who has no token needn't wait for 20 s to be told.
         os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "5")
+    if not verbose:
+        ray._private.worker.print_to_stdstream = _to_log
     ends = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options)
@@ -120,10 +99,8 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
         raise ResourceError(place, f"can't connect to Ray ({first})", mend) from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, ends)  # Ray's own aborts this process with a stack of its own
-    total = ray.cluster_resources()
     try:
-        there = Cluster(total.get("CPU", 0), total.get("GPU", 0), len(ray.nodes()))
-        cluster = there if options["address"] == "local" else _grown(there)
+        cluster = Cluster.look().grown()
         check_fit(cluster, resources)
     except ResourceError:
         ray.shutdown()
@@ -131,19 +108,16 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
     return cluster
 
 
+def _to_log(said: dict[str, Any], ignore_prefix: bool = False) -> None:
+    """Take what Ray would print on stdout, such as that a node is lost: there our results go."""
+    LOG.info("%s: %s", said.get("pid"), " ".join(said["lines"]))
+
+
 def disconnect() -> None:
     """Leave the cluster; one that was started here ends."""
     import ray
 
     ray.shutdown()
-
-
-def trials_at_once(cluster: Cluster, resources: ResourcesConfig) -> int:
-    """Return how many trials fit side by side, at least 1."""
-    fits = [int(cluster.cpus // (resources.workers * resources.cpus_per_worker))]
-    if resources.gpus_per_worker:
-        fits.append(int(cluster.gpus // (resources.workers * resources.gpus_per_worker)))
-    return max(1, min(fits))
 
 
 def _check_address(address: str | None) -> None:
@@ -162,36 +136,6 @@ def _check_address(address: str | None) -> None:
             f"nobody answers there ({error.strerror or error})",
             "check host and port, and that `ray start --head` runs there",
         ) from error
-
-
-def check_fit(cluster: Cluster, resources: ResourcesConfig) -> None:
-    """Refuse a trial that can never be placed, instead of waiting for ever.
-
-    Parameters
-    ----------
-    cluster : Cluster
-        What there is, or will be.
-    resources : ResourcesConfig
-        What one trial needs.
-
-    Raises
-    ------
-    ResourceError
-        With both numbers.
-    """
-    workers = resources.workers
-    for name, each, has in (
-        ("CPU", resources.cpus_per_worker, cluster.cpus),
-        ("GPU", resources.gpus_per_worker, cluster.gpus),
-    ):
-        if workers * each > has:
-            raise ResourceError(
-                "resources",
-                f"a trial of {workers} workers x {each:g} {name} needs {workers * each:g} {name}s, "
-                f"the cluster has {has:g}",
-                f"lower resources.workers or resources.{name.lower()}s_per_worker, "
-                "or take a larger cluster",
-            )
 
 
 def token_path() -> Path:
@@ -215,16 +159,3 @@ def own_token() -> None:
             file.write(secrets.token_hex(32))
     except FileExistsError:
         return
-
-
-def _grown(cluster: Cluster) -> Cluster:
-    """Return what an autoscaler may make of a cluster; its files say so (see ``cluster/``)."""
-    text = os.environ.get(GROWS, "")
-    try:
-        most = {name: float(count) for name, count in (each.split("=") for each in text.split())}
-    except ValueError as error:
-        mend = 'write e.g. "CPU=8 GPU=2", or unset it'
-        raise ResourceError(GROWS, f"must be resources and numbers, got {text!r}", mend) from error
-    return Cluster(
-        max(cluster.cpus, most.get("CPU", 0)), max(cluster.gpus, most.get("GPU", 0)), cluster.nodes
-    )

@@ -33,21 +33,19 @@ class TorchCollective:
     ----------
     group : ProcessGroup, optional
         The default group if not given.
+
+    Attributes
+    ----------
+    rank, size : int
+        Index of this worker, and number of workers, W.
     """
 
     def __init__(self, group: dist.ProcessGroup | None = None) -> None:
         self._group = group
         self.traffic = Traffic()
-
-    @property
-    def rank(self) -> int:
-        """Index of this worker."""
-        return dist.get_rank(self._group)
-
-    @property
-    def size(self) -> int:
-        """Number of workers, W."""
-        return dist.get_world_size(self._group)
+        # Asked once: when a worker is lost, Ray Train takes the group away while others train.
+        self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
+        self._device = torch.device("cuda" if dist.get_backend(group) == "nccl" else "cpu")
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum over workers, forward and backward; any shape, the same on all."""
@@ -57,7 +55,7 @@ class TorchCollective:
     def sum_(self, values: Tensor) -> Tensor:
         """Sum over workers in place, outside autograd; any shape, the same on all."""
         with torch.no_grad():
-            moved = values.detach().contiguous().to(self._device())
+            moved = values.detach().contiguous().to(self._device)
             with _together():
                 dist.all_reduce(moved, group=self._group)
             self.traffic.summed(moved.nbytes, self.size)
@@ -65,15 +63,12 @@ class TorchCollective:
 
     def gather(self, values: Tensor) -> Tensor:
         """Stack what all workers hold, without gradient: any one shape to (W, ...)."""
-        moved = values.detach().contiguous().to(self._device())
+        moved = values.detach().contiguous().to(self._device)
         found = moved.new_empty(self.size, *moved.shape)
         with _together():
             dist.all_gather([*found], moved, group=self._group)
         self.traffic.gathered(moved.nbytes, self.size)
         return found.to(values.device)
-
-    def _device(self) -> torch.device:
-        return torch.device("cuda" if dist.get_backend(self._group) == "nccl" else "cpu")
 
 
 @contextmanager
@@ -81,7 +76,7 @@ def _together() -> Iterator[None]:
     """Tell what another worker's end does here from faults of this worker's own."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # the latter: the group was taken away
         cause = " ".join(str(error).split())
         raise LostWorkerError("worker group", f"lost a worker ({cause})") from error
 

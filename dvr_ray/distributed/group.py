@@ -12,23 +12,21 @@ resources of a group whose owner was killed would stay reserved until the driver
 
 from __future__ import annotations
 
-import functools
-import math
 import pickle
 import shutil
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dvr_ray.config.schema import ResourcesConfig
 from dvr_ray.data.interactions import TrialData
-from dvr_ray.distributed.mailbox import Mailbox
-from dvr_ray.distributed.serving import serve
+from dvr_ray.distributed.capacity import Cluster, Node
+from dvr_ray.distributed.mailbox import Mailbox, Notice
+from dvr_ray.distributed.trainer import make_trainer
 from dvr_ray.errors import RunError
-from dvr_ray.files import patience
 from dvr_ray.storage import Mirror, Storage
 from dvr_ray.training.reporter import Reporter
 from dvr_ray.training.run import RunRequest, run, take_over
@@ -36,13 +34,17 @@ from dvr_ray.training.stored import finished
 
 __all__ = ["WorkerGroups", "run_on"]
 
+LOOK_SECONDS = 0.2
 RESTARTS = 2
 TIMEOUT_SECONDS = 60
-MASKS_SECONDS = 86_400
 
 
 class WorkerGroups:
-    """Groups that wait for runs; a context manager. Each is started when a run waits for it.
+    """Groups that wait for runs; a context manager.
+
+    A group is started when a run waits for it and there is room. Where there is none for a whole
+    group but for ``resources.least`` workers, it is smaller, and leaves after a run when there is
+    more room.
 
     Parameters
     ----------
@@ -53,8 +55,10 @@ class WorkerGroups:
     folder : Path
         Where Ray Train keeps its own files while the groups live; visible to all nodes, and used
         by nobody else.
-    count : int
-        Number of groups, so many runs are trained at the same time.
+    on_notice : callable
+        Takes what happened to the workers of a run.
+    most : int
+        Ceiling of groups.
     mirror : Mirror or None
         Where Ray Train keeps its files instead, if machines share no folder.
 
@@ -69,7 +73,8 @@ class WorkerGroups:
         data: TrialData,
         resources: ResourcesConfig,
         folder: Path,
-        count: int = 1,
+        on_notice: Callable[[Notice], None],
+        most: int = 1,
         mirror: Mirror | None = None,
     ) -> None:
         import ray
@@ -79,17 +84,15 @@ class WorkerGroups:
         shutil.rmtree(self._folder, ignore_errors=True)
         here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
         made = ray.remote(num_cpus=0, label_selector=here)(Mailbox)
-        self.mailbox = made.remote(1 + RESTARTS)
+        self.mailbox = made.remote(1 + RESTARTS, resources.workers)
+        self._resources, self._on_notice, self._most = resources, on_notice, most
+        self._data = ray.put(data)
+        self._groups: dict[str, int] = {}  # workers of those that live
+        self._missed = False
+        self._connected = threading.Lock()
         self._left = threading.Event()
-        shared = ray.put(data)
-        self._keepers = [
-            threading.Thread(
-                target=self._keep, args=(shared, resources), name=f"group {number}", daemon=True
-            )
-            for number in range(count)
-        ]
-        for keeper in self._keepers:
-            keeper.start()
+        self._keeper = threading.Thread(target=self._keep, name="groups", daemon=True)
+        self._keeper.start()
 
     def drop(self, folder: Path | None = None) -> None:
         """Stop the runs of a folder, or all, whose trial doesn't wait for them any more."""
@@ -108,8 +111,8 @@ class WorkerGroups:
         import ray
 
         ray.get(self.mailbox.close.remote())
-        for keeper in self._keepers:
-            keeper.join(TIMEOUT_SECONDS)
+        self._keeper.join(TIMEOUT_SECONDS)
+        self._leave()
         ray.kill(self.mailbox)
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._mirror is not None:
@@ -121,9 +124,13 @@ class WorkerGroups:
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         """Close; after an interruption the workers end with the connection to Ray."""
-        self._left.set()
         if kind is None or issubclass(kind, Exception):
             self.close()
+        self._leave()
+
+    def _leave(self) -> None:
+        with self._connected:
+            self._left.set()
 
     def _shared(self) -> dict[str, Any]:
         """Where Ray Train keeps its own files, as it wants to be told."""
@@ -132,19 +139,77 @@ class WorkerGroups:
         storage = Storage.open(self._mirror.address).below(".ray-train")
         return {"storage_path": storage.path, "storage_filesystem": storage.filesystem}
 
-    def _keep(self, data: Any, resources: ResourcesConfig) -> None:
-        """Start a group whenever a run waits for one; ``fit()`` blocks for the life of a group."""
+    def _keep(self) -> None:
+        """Look after the groups until there is no more work and all have gone."""
+        while not self._left.wait(LOOK_SECONDS):
+            with self._connected:
+                # Without a connection any use of Ray would end this process.
+                if self._left.is_set() or not self._look():
+                    return
+
+    def _look(self) -> bool:
+        """Start a group that is missing, let a small one go; False when all have gone."""
         import ray
 
-        while not self._left.is_set() and ray.get(self.mailbox.wanted.remote()):
-            group, cause = uuid.uuid4().hex[:8], "they ended early"
-            try:
-                _trainer(group, self.mailbox, data, resources, self._shared()).fit()
-            except Exception as error:
-                cause = _cause(error)
-            # Without a connection any use of Ray would end this process.
+        needs = ray.get(self.mailbox.needs.remote(list(self._groups)))
+        for notice in needs.notices:
+            self._on_notice(notice)
+        if needs.groups is None:
+            return bool(self._groups)
+        small = [g for g, size in self._groups.items() if size < self._resources.workers]
+        if needs.groups and len(self._groups) < self._most:
+            self._start()
+        elif small and self._idle() > 0:
+            # A larger one takes its place.
+            ray.get(self.mailbox.relieve.remote(small[0]))
+        return True
+
+    def _free(self, cluster: Cluster) -> int:
+        """Workers that a cluster has room for beside those of the groups."""
+        return cluster.room(self._resources) - sum(self._groups.values())
+
+    def _idle(self) -> int:
+        """Workers that there is room for now, with what other jobs have taken."""
+        import ray
+
+        free = ray.available_resources()
+        unused = Node(free.get("CPU", 0), free.get("GPU", 0)).room(self._resources)
+        return min(unused, self._free(Cluster.look()))
+
+    def _start(self) -> None:
+        """Start a group if there is room."""
+        least, room = self._resources.least, self._free(Cluster.look().grown())
+        # What an autoscaler promises, or other jobs use, may not come: what is there has to do.
+        if self._missed and (idle := self._idle()) >= least:
+            room = idle
+        if room < least:
+            return
+        group, size = uuid.uuid4().hex[:8], min(self._resources.workers, room)
+        self._groups[group] = size
+        threading.Thread(
+            target=self._serve, args=(group, size), name=f"group {group}", daemon=True
+        ).start()
+
+    def _serve(self, group: str, size: int) -> None:
+        """Start a group; ``fit()`` blocks for its life."""
+        import ray
+        from ray.train import ControllerError
+
+        cause, placed = "they ended early", True
+        try:
+            make_trainer(
+                group, self.mailbox, self._data, self._resources, size, self._shared()
+            ).fit()
+        except ControllerError as error:
+            cause, placed = _cause(error), "timed out" not in str(error)
+        except Exception as error:
+            cause = _cause(error)
+        with self._connected:
             if not self._left.is_set():
-                ray.get(self.mailbox.lost.remote(group, cause))
+                self._missed = not placed
+                if placed:
+                    ray.get(self.mailbox.lost.remote(group, cause))
+                del self._groups[group]
 
 
 def run_on(mailbox: Any, requests: Sequence[RunRequest], reporter: Reporter) -> None:
@@ -214,46 +279,3 @@ def _cause(error: BaseException) -> str:
         error = error.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__
-
-
-def _sum_seconds(parallel: str) -> int:
-    """How long a worker waits for the others in a sum.
-
-    Sharing masks, for as long as the slowest one trains; else for as long as worker 0 may wait for
-    storage. A worker that is lost is noticed either way: its connections close, and Ray Train
-    looks.
-    """
-    return MASKS_SECONDS if parallel == "masks" else TIMEOUT_SECONDS + math.ceil(patience())
-
-
-def _trainer(
-    group: str, mailbox: Any, data: Any, resources: ResourcesConfig, shared: dict[str, Any]
-) -> Any:
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
-
-    gpu = resources.gpus_per_worker > 0
-    each = {"CPU": resources.cpus_per_worker} | ({"GPU": resources.gpus_per_worker} if gpu else {})
-    threads = max(1, int(resources.cpus_per_worker))
-    # NCCL refuses two ranks on one GPU.
-    backend = "nccl" if resources.gpus_per_worker >= 1 else "gloo"
-    return TorchTrainer(
-        functools.partial(
-            serve,
-            group=group,
-            mailbox=mailbox,
-            data=data,
-            threads=threads,
-            parallel=resources.parallel,
-        ),
-        scaling_config=ScalingConfig(
-            num_workers=resources.workers, use_gpu=gpu, resources_per_worker=each
-        ),
-        torch_config=TorchConfig(backend=backend, timeout_s=_sum_seconds(resources.parallel)),
-        run_config=RunConfig(
-            name=group,
-            **shared,
-            # Tries are counted for each run, and not over the life of a group.
-            failure_config=FailureConfig(max_failures=0, max_preemption_failures=0),
-        ),
-    )

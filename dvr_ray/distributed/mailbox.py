@@ -12,7 +12,7 @@ from typing import Any
 
 from dvr_ray.errors import DvrRayError, RunError
 
-__all__ = ["Mailbox", "News", "Task"]
+__all__ = ["Mailbox", "Needs", "News", "Notice", "Task"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,47 @@ class News:
 
     row: dict[str, Any] | None = None
     error: DvrRayError | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What happened to the workers of a run.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+    text : str
+        What happened.
+    next : str
+        How the run goes on, where its workers were lost; "" where they are fewer.
+    node : str
+        Id of the node that takes them away, if it was given notice.
+    """
+
+    folder: str
+    text: str
+    next: str = ""
+    node: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.next}" if self.next else self.text
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What whoever keeps the groups should know.
+
+    Parameters
+    ----------
+    groups : int or None
+        How many more there is work for; None when there will be no more work.
+    notices : list of Notice
+        What happened to the workers of runs, since the last look.
+    """
+
+    groups: int | None
+    notices: list[Notice]
 
 
 @dataclass
@@ -73,14 +114,18 @@ class Mailbox:
     ----------
     tries : int
         How often a run is begun before it is given up, because groups are lost over it.
+    workers : int
+        Workers of a whole group.
     """
 
-    def __init__(self, tries: int) -> None:
-        self._tries = tries
+    def __init__(self, tries: int, workers: int) -> None:
+        self._tries, self._workers = tries, workers
         self._runs: list[_Run] = []
         self._turns: dict[str, list[int]] = {}  # numbers of the runs that a group took
         self._nodes: dict[str, set[str]] = {}  # where the workers of a group are
-        self._leaving: set[str] = set()
+        self._leaving: set[str] = set()  # nodes that were given notice
+        self._relieved: set[str] = set()  # groups that were
+        self._notices: list[Notice] = []
         self._closed = False
         self._changed = asyncio.Condition()
 
@@ -119,15 +164,22 @@ class Mailbox:
         self._closed = True
         await self.drop()
 
-    # Called by whoever keeps a group.
+    # Called by whoever keeps the groups.
 
-    async def wanted(self) -> bool:
-        """Wait until a run waits for a group; False when there will be no more."""
+    async def needs(self, groups: list[str]) -> Needs:
+        """Tell how many groups there is work for beside those that live, and what happened."""
+        notices, self._notices = self._notices, []
+        if self._closed:
+            return Needs(None, notices)
+        busy = {run.group for run in self._runs if not run.over}
+        idle = sum(group not in busy and not self._lets_go(group) for group in groups)
+        return Needs(max(0, sum(run.waits for run in self._runs) - idle), notices)
+
+    async def relieve(self, group: str) -> None:
+        """Let a group go after the run that it has."""
         async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._closed or any(run.waits for run in self._runs)
-            )
-            return not self._closed
+            self._relieved.add(group)
+            self._changed.notify_all()
 
     async def leave(self, nodes: set[str]) -> None:
         """Take which nodes were given notice: groups there let go of their runs at the next row."""
@@ -143,7 +195,7 @@ class Mailbox:
         doesn't count.
         """
         async with self._changed:
-            spared = self._departs(group)
+            leaves = self._departs(group)
             if group in self._turns:
                 open_runs = [run for run in self._runs if run.group == group and not run.over]
             else:
@@ -152,15 +204,22 @@ class Mailbox:
                     run.tries += 1
             for run in open_runs:
                 run.group = ""
-                run.tries -= spared
+                run.tries -= bool(leaves)
                 if run.tries >= self._tries:
                     rule = f"its workers were lost {run.tries} times, as when memory runs out"
                     run.end(RunError(run.folder, f"{rule} or a node dies ({cause})"))
+                    continue
+                begun = "goes on from its last checkpoint" if run.told else "begins again"
+                self._notices.append(
+                    Notice(
+                        run.folder, f"lost workers: {cause}", f"it {begun}", min(leaves, default="")
+                    )
+                )
             self._changed.notify_all()
 
     # Called by all workers of a group alike.
 
-    async def take(self, group: str, turn: int, node: str = "") -> Task | None:
+    async def take(self, group: str, turn: int, workers: int, node: str = "") -> Task | None:
         """Wait for a group's next run, the same for all its workers; None when there is no more."""
         turns = self._turns.setdefault(group, [])
         self._nodes.setdefault(group, set()).add(node)
@@ -169,16 +228,18 @@ class Mailbox:
                 lambda: (
                     self._closed
                     or turn < len(turns)
-                    or self._departs(group)
+                    or self._lets_go(group)
                     or any(run.waits for run in self._runs)
                 )
             )
-            if self._closed or (turn == len(turns) and self._departs(group)):
+            if self._closed or (turn == len(turns) and self._lets_go(group)):
                 return None
             if turn == len(turns):
                 turns.append(next(n for n, run in enumerate(self._runs) if run.waits))
                 taken = self._runs[turns[turn]]
                 taken.group, taken.tries = group, taken.tries + 1
+                if workers < self._workers:
+                    self._notices.append(Notice(taken.folder, _fewer(workers, self._workers)))
             run = self._runs[turns[turn]]
             return Task(turns[turn], run.request, run.told > 0)
 
@@ -201,11 +262,23 @@ class Mailbox:
                 return None
             return run.taken >= epoch
 
-    def _departs(self, group: str) -> bool:
-        return bool(self._nodes.get(group, set()) & self._leaving)
+    def _departs(self, group: str) -> set[str]:
+        """Nodes of a group that were given notice."""
+        return self._nodes.get(group, set()) & self._leaving
+
+    def _lets_go(self, group: str) -> bool:
+        """Whether a group takes no more runs."""
+        return group in self._relieved or bool(self._departs(group))
 
     async def _end(self, runs: list[_Run], error: DvrRayError | None) -> None:
         async with self._changed:
             for run in runs:
                 run.end(error)
             self._changed.notify_all()
+
+
+def _fewer(workers: int, whole: int) -> str:
+    return (
+        f"fewer workers: {workers} instead of {whole}, there is no room for more; "
+        "only the order of sums changes"
+    )

@@ -44,7 +44,8 @@ def serve(*, group: str, mailbox: Any, data: Any, threads: int, parallel: Parall
     collective, device = TorchCollective(), ray.train.torch.get_device()
     held: TrialData = ray.get(data)
     turn = 0
-    while (task := ray.get(mailbox.take.remote(group, turn, this_node()))) is not None:
+    me = (collective.size, this_node())
+    while (task := ray.get(mailbox.take.remote(group, turn, *me))) is not None:
         teller = _Teller(mailbox, task.number, collective.rank == 0)
         _serve_one(_request(task, held), teller, collective, device, parallel)
         turn += 1

@@ -6,7 +6,6 @@ Names that begin with CHANGE_ME stay for whoever starts the cluster.
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from dvr_ray import __version__
 from dvr_ray.config.load import dumped
 from dvr_ray.config.space import SearchSpace
-from dvr_ray.distributed.cluster import Cluster, check_fit
+from dvr_ray.distributed.capacity import Cluster, Node, check_fit
 from dvr_ray.errors import ConfigError
 from dvr_ray.launching.machines import HEADS, Machine, machine_for
 
@@ -45,6 +44,7 @@ TARGETS = {
 }
 SPOT = ("aws", "gcp")
 IDLE_MINUTES = 5
+UNKNOWN_CPUS = 10**6  # of machines of one's own
 LONGEST_NAME = 40  # Kubernetes appends to it, and allows 63
 # The file system of the container can't be read-only: `ray up` writes its own files there.
 RUN_OPTIONS = [
@@ -170,7 +170,7 @@ def _check(launch: Launch) -> None:
             "leave it out; for Kubernetes choose nodes by a nodeSelector in the file",
         )  # fmt: skip
     resources = launch.space.resources
-    cpus = math.inf if launch.target == "onprem" else launch.machine.cpus
+    cpus = UNKNOWN_CPUS if launch.target == "onprem" else launch.machine.cpus
     if resources.cpus_per_worker > cpus or resources.gpus_per_worker > launch.gpus:
         raise ConfigError(
             f"{launch.place}: resources",
@@ -179,9 +179,7 @@ def _check(launch: Launch) -> None:
             f"{launch.gpus}",
             "raise --gpus-per-worker, or lower resources.cpus_per_worker or .gpus_per_worker",
         )
-    check_fit(
-        Cluster(cpus * launch.workers, launch.gpus * launch.workers, launch.workers), resources
-    )
+    check_fit(Cluster((Node(cpus, launch.gpus),) * launch.workers), resources)
 
 
 def _words(launch: Launch) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray.config.schema import ResourcesConfig, RunConfig
+from dvr_ray.distributed.capacity import task_options
 from dvr_ray.events import Note, Tell, Warned
 from dvr_ray.storage import Mirror
 from dvr_ray.studies.cells import Cells, key_of
@@ -127,10 +128,9 @@ class Pool:
     ) -> Any:
         import ray
 
-        wanted = self._resources
-        task = ray.remote(num_cpus=wanted.cpus_per_worker, num_gpus=wanted.gpus_per_worker)(work)
+        task = ray.remote(**task_options(self._resources))(work)
         mirror = None if self._mirror is None else self._mirror.of(folder)
-        return task.remote(config, folder, metrics, record, wanted, mirror)
+        return task.remote(config, folder, metrics, record, self._resources, mirror)
 
     def _result(self, task: Any) -> dict[str, Any]:
         """Return the record of a run that has ended, or why it failed."""

@@ -14,7 +14,8 @@ from typing import Any
 
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.config.study import Choice, Study
-from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
+from dvr_ray.distributed.capacity import trials_at_once
+from dvr_ray.distributed.cluster import connect, disconnect
 from dvr_ray.errors import ConfigError, RunError
 from dvr_ray.events import Note, Tell
 from dvr_ray.files import claimed

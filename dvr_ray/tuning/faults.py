@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dvr_ray.distributed.departures import leaving, living, node_names
+from dvr_ray.distributed.mailbox import Notice
 from dvr_ray.training.checkpoint import last_epoch
 from dvr_ray.training.stored import finished
 from dvr_ray.tuning.manifest import Manifest
@@ -24,6 +26,7 @@ class _Lost:
     """A run that lost its process; what is told if its node turns out to live."""
 
     epoch: int  # of its checkpoint; 0 without one
+    what: str
     alone: Callable[[str], None]
     since: float = field(default_factory=time.monotonic)
 
@@ -50,6 +53,7 @@ class Faults:
         self._manifest, self._warn = manifest, warn
         self.leaving: set[str] = set()
         self._looked = 0.0
+        self._one = threading.Lock()
         self._lost: dict[str, list[_Lost]] = {}  # by the node where they were
 
     def look(self) -> set[str]:
@@ -60,11 +64,18 @@ class Faults:
         self._looked = now
         fresh = leaving().keys() - self.leaving
         self.leaving |= fresh
-        self._tell_lost()
+        with self._one:
+            self._tell_lost()
         return fresh
 
-    def process_lost(self, folder: Path, node: str, alone: Callable[[str], None]) -> None:
-        """Take a run that lost its process.
+    def process_lost(
+        self,
+        folder: Path,
+        node: str,
+        alone: Callable[[str], None],
+        what: str = "lost process",
+    ) -> None:
+        """Take a run that lost its process, or its workers; any thread may tell.
 
         Parameters
         ----------
@@ -75,16 +86,30 @@ class Faults:
             none.
         alone : callable
             Takes in words how the run goes on, if the process alone was lost.
+        what : str
+            What it is counted as then.
         """
         epoch = last_epoch(folder / "checkpoints")
-        if node:
-            self._lost.setdefault(node, []).append(_Lost(epoch, alone))
+        with self._one:
+            if node:
+                self._lost.setdefault(node, []).append(_Lost(epoch, what, alone))
+            else:
+                alone(self._count(what, [epoch]))
+
+    def workers_changed(self, notice: Notice, tell: Callable[[str], None]) -> None:
+        """Take what happened to the workers of a run; ``tell`` takes it in words."""
+        if notice.next:
+            folder = Path(notice.folder)
+            self.process_lost(
+                folder, notice.node, lambda how: tell(f"{notice.text}; {how}"), "lost workers"
+            )
         else:
-            alone(self._count("lost process", [epoch]))
+            tell(notice.text)
 
     def close(self) -> None:
         """Tell what is still open."""
-        self._tell_lost(at_once=True)
+        with self._one:
+            self._tell_lost(at_once=True)
 
     def _tell_lost(self, at_once: bool = False) -> None:
         living_now = living() if self._lost else set()
@@ -99,7 +124,7 @@ class Faults:
             elif at_once or waited >= DOUBT_SECONDS:
                 del self._lost[node]
                 for run in runs:
-                    run.alone(self._count("lost process", [run.epoch]))
+                    run.alone(self._count(run.what, [run.epoch]))
 
     def _count(self, what: str, epochs: list[int], where: str = "") -> str:
         """Count a fault; return in words how runs with these checkpoints go on."""

@@ -10,6 +10,7 @@ from typing import Any
 from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.data.interactions import SealedTest, TrialData
+from dvr_ray.distributed.capacity import task_options
 from dvr_ray.distributed.group import WorkerGroups, run_on
 from dvr_ray.errors import CheckpointError, RunError
 from dvr_ray.events import Tell
@@ -156,9 +157,7 @@ def _train_all(
         run_on(groups.mailbox, open_runs, Silent())
         return
     shared = ray.put(data)
-    task = ray.remote(
-        num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker, max_retries=RETRIES
-    )(_train_one)
+    task = ray.remote(**task_options(resources), max_retries=RETRIES)(_train_one)
     waiting = [task.remote(shared, _without_data(request), resources) for request in open_runs]
     try:
         ray.get(waiting)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +34,7 @@ class Manifest:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "manifest.json"
         self.content: dict[str, Any] = {}
+        self._writing = threading.Lock()
         if self.path.exists():
             self.content = self._read()
 
@@ -120,8 +122,9 @@ class Manifest:
         self.write()
 
     def write(self) -> None:
-        """Write the file."""
-        write_json(self.path, self.content)
+        """Write the file; any thread may."""
+        with self._writing:
+            write_json(self.path, dict(self.content))
 
 
 def space_hash(space: SearchSpace) -> str:

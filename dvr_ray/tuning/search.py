@@ -22,6 +22,7 @@ from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.metrics import parse
 from dvr_ray.training.stored import Failure
+from dvr_ray.tuning.room import FollowingLimiter
 from dvr_ray.tuning.searcher import Searcher
 from dvr_ray.tuning.trial import FAILURE, NODE, Plan
 
@@ -182,7 +183,7 @@ def make_tuner(
     function: Callable[..., None],
     data: TrialData,
     mailbox: Any,
-    concurrent: int,
+    at_once: Callable[[], int],
     searcher: Searcher,
     budget: Budget,
     events: TrialEvents,
@@ -199,8 +200,8 @@ def make_tuner(
         Put into the object store once.
     mailbox : ActorHandle or None
         Of the groups that train, if trials are sharded.
-    concurrent : int
-        Trials at the same time.
+    at_once : callable
+        Returns how many trials may run at the same time, now.
     searcher : Searcher
         Suggests; it remembers the search.
     budget : Budget
@@ -219,10 +220,9 @@ def make_tuner(
             space,
         ),
         tune_config=TuneConfig(
-            search_alg=searcher,
+            search_alg=FollowingLimiter(searcher, at_once),
             scheduler=searcher.scheduler,
             num_samples=space.tune.trials - searcher.ended if space.tune.trials else -1,
-            max_concurrent_trials=concurrent,
             reuse_actors=True,
             trial_dirname_creator=_short_name,
         ),
@@ -243,10 +243,9 @@ def _with_resources(function: Any, space: SearchSpace) -> Any:
     if asked.workers > 1:
         # It waits for a group, and needs no CPU for that: with one it would wait for ever.
         return tune.with_resources(function, {"memory": DRIVER_BYTES})
-    wanted = {"CPU": asked.cpus_per_worker}
-    if asked.gpus_per_worker:
-        wanted["GPU"] = asked.gpus_per_worker
-    return tune.with_resources(function, wanted)
+    wanted = {"CPU": asked.cpus_per_worker, "GPU": asked.gpus_per_worker}
+    labels = {"bundle_label_selector": [asked.node_labels]} if asked.node_labels else {}
+    return tune.with_resources(function, tune.PlacementGroupFactory([wanted], **labels))
 
 
 def make_scheduler(space: SearchSpace) -> TrialScheduler | None:

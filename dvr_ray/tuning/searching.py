@@ -9,10 +9,12 @@ from typing import Any
 
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.group import WorkerGroups
+from dvr_ray.training.following import Polling
 from dvr_ray.training.stored import Failure, finished, note_failure, read_failure
 from dvr_ray.tuning.faults import Faults
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord
+from dvr_ray.tuning.room import Room
 from dvr_ray.tuning.search import Budget, Loss, TrialEvents, make_scheduler, make_tuner
 from dvr_ray.tuning.searcher import Asked, Searcher
 from dvr_ray.tuning.trial import Plan, trainable, trial_folder
@@ -46,7 +48,7 @@ def search(
     plan: Plan,
     data: TrialData,
     manifest: Manifest,
-    concurrent: int,
+    room: Room,
     opened: tuple[Searcher, Budget],
     watcher: Watcher,
     groups: WorkerGroups | None,
@@ -62,8 +64,8 @@ def search(
         What trials may see.
     manifest : Manifest
         Numbers the trials, and keeps the time that was spent.
-    concurrent : int
-        Trials at the same time.
+    room : Room
+        For trials side by side.
     opened : tuple
         Of `open_search`.
     watcher : Watcher
@@ -110,9 +112,10 @@ def search(
     if not budget.stop_all() and (wanted is None or searcher.ended < wanted):
         events = TrialEvents(watcher.number, on_event, on_loss, leaving)
         mailbox = None if groups is None else groups.mailbox
-        tuner = make_tuner(plan, trainable, data, mailbox, concurrent, searcher, budget, events)
+        tuner = make_tuner(plan, trainable, data, mailbox, room.at_once, searcher, budget, events)
         try:
-            tuner.fit()
+            with Polling(room.look):
+                tuner.fit()
         finally:
             clock.tick(0)
             faults.close()

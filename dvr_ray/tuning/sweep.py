@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dvr_ray.config.load import apply, dump
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.data.interactions import SealedTest, TrialData
-from dvr_ray.distributed.cluster import connect, disconnect, trials_at_once
+from dvr_ray.distributed.capacity import trials_at_once
+from dvr_ray.distributed.cluster import connect, disconnect
 from dvr_ray.distributed.departures import HeadWatch
 from dvr_ray.distributed.group import WorkerGroups
+from dvr_ray.distributed.mailbox import Notice
 from dvr_ray.errors import ConfigError, RunError
 from dvr_ray.events import Failed, Note, Tell, Warned
 from dvr_ray.files import claimed, holds
@@ -32,6 +35,7 @@ from dvr_ray.tuning.faults import Faults
 from dvr_ray.tuning.final import read_final, retrain_and_test
 from dvr_ray.tuning.manifest import Manifest, space_hash
 from dvr_ray.tuning.records import TrialRecord, mirror_study, pareto, write_trials
+from dvr_ray.tuning.room import Room
 from dvr_ray.tuning.searching import open_search, search
 from dvr_ray.tuning.suggest import ordered
 from dvr_ray.tuning.trial import Plan, covering
@@ -173,9 +177,13 @@ def _locked(request: SweepRequest, folder: Path) -> SweepResult:
         faults = Faults(manifest, lambda line: request.tell(Warned(line)))
         if order := manifest.content.get("order", []):
             watcher.tell_earlier(order, faults.resumed(folder / "trials"))
-        with HeadWatch(_farewell(request)), _groups(plan, data, fits) as groups:
-            opened = open_search(plan, manifest)
-            records = search(plan, data, manifest, fits, opened, watcher, groups, faults)
+
+        def on_notice(notice: Notice) -> None:
+            faults.workers_changed(notice, partial(watcher.warn_of, notice.folder))
+
+        with HeadWatch(_farewell(request)), _groups(plan, data, on_notice) as groups:
+            opened, room = open_search(plan, manifest), Room(space, request.tell)
+            records = search(plan, data, manifest, room, opened, watcher, groups, faults)
             _write_down(records, plan, manifest)
             front = _front(request, plan, records)
             final = _conclude(request, plan, front[0], data, test, manifest, groups)
@@ -202,13 +210,14 @@ def _farewell(request: SweepRequest) -> Callable[[], None]:
 
 
 def _groups(
-    plan: Plan, data: TrialData, count: int
+    plan: Plan, data: TrialData, on_notice: Callable[[Notice], None]
 ) -> AbstractContextManager[WorkerGroups] | nullcontext[None]:
     """Return groups of workers for trials and retrainings; none where one worker does."""
     resources = plan.space.resources
     if resources.workers == 1:
         return nullcontext()
-    return WorkerGroups(data, resources, plan.here / "ray" / ".train", count, plan.mirror)
+    folder, most = plan.here / "ray" / ".train", plan.space.tune.concurrent
+    return WorkerGroups(data, resources, folder, on_notice, most, plan.mirror)
 
 
 def _check_served(space: SearchSpace, catalogue: Catalogue) -> None:

@@ -109,6 +109,15 @@ class Watcher:
         """Tell a warning of a trial."""
         self._tell(Warned(text, trial=self.number(values)))
 
+    def warn_of(self, folder: str, text: str) -> None:
+        """Tell a warning of a run by its folder: of a trial, or of one of the retraining."""
+        path = Path(folder)
+        if path.parent.name == "trials":
+            self._tell(Warned(text, trial=self._number(path.name)))
+        else:
+            run = f"retraining {path.parent.name} {path.name.replace('-', ' ')}"
+            self._tell(Warned(text, run=run))
+
     def _end(self, number: int, folder: Path, status: str) -> None:
         cause = ""
         if status == "failed":

@@ -13,6 +13,7 @@ from terminal import run_in_terminal
 from dvr_ray.cli.board import Board
 from dvr_ray.cli.logs import LogFile
 from dvr_ray.cli.screen import Screen
+from dvr_ray.distributed.usage import ClusterSeen
 from dvr_ray.events import (
     Event,
     Note,
@@ -28,6 +29,7 @@ NAME = "0" * 12
 # What a sweep of two trials tells, one of which fails.
 STORY: list[Event] = [
     Note("Ray is up after 3 s; searching"),
+    ClusterSeen(3, 6.0, 1.0, 4.0, 0.5, 2),
     TrialStarted(0, NAME, {"training.lr": 0.01}),
     TrialStarted(1, NAME, {"training.lr": 0.02}),
     TrialReported(4, "bilevel", 0.5, {"ndcg@20": 0.25}, 0.7, "valued", 0),
@@ -97,11 +99,14 @@ def test_silence_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     with Board(Screen(), log, silence=0.1) as board:
         board.tell(_started(tmp_path))
         board.tell(TrialStarted(0, NAME, {}))
+        board.tell(ClusterSeen(3, 6.0, 0.0, 4.0, 0.0, 2))
         time.sleep(0.35)
     log.detach()
     alive = [line for line in capsys.readouterr().err.splitlines() if "still" in line]
     assert 1 <= len(alive) <= 3
-    assert alive[0].startswith("still searching: 0 of 2 trials done, 1 running, time left at most")
+    assert alive[0].startswith(
+        "still searching: 0 of 2 trials done, 1 running, 3 nodes, 4 of 6 CPUs in use, time left"
+    )
 
 
 def test_lines_are_followed_by_silence_not_by_signs_of_life(
@@ -117,7 +122,7 @@ def test_many_running_trials_are_cut(tmp_path: Path) -> None:
     for trial in range(2, 14):
         board.tell(TrialStarted(trial, NAME, {}))
     cells = [str(cell) for cell in board.table().columns[1].cells]
-    assert "and 4 more" in cells and len(cells) < 16
+    assert "and 4 more" in cells and len(cells) <= 16
 
 
 def test_table_on_a_terminal(repository: Path, tmp_path: Path) -> None:
@@ -135,6 +140,8 @@ def test_table_on_a_terminal(repository: Path, tmp_path: Path) -> None:
         line.startswith("running      trial 0: epoch 4 of 20  loss 0.5000  ndcg@20 0.2500  keep")
         for line in shown
     )
+    row = "cluster      3 nodes, 4 of 6 CPUs, 0.5 of 1 GPUs in use; room for 2 trial(s) at once"
+    assert any(line.startswith(row) for line in shown)
     assert any(line.startswith("trials done  1 of 2") for line in shown)
     assert any(line.startswith("failed       1; last: epoch 1: the loss is nan") for line in shown)
     assert any(line.startswith("time left    at most 1:") for line in shown)

@@ -15,6 +15,7 @@ from terminal import run_in_terminal
 
 from dvr_ray.cli.bar import RunBar
 from dvr_ray.cli.main import main
+from dvr_ray.distributed.usage import ClusterSeen
 from dvr_ray.events import (
     Event,
     Failed,
@@ -179,6 +180,7 @@ def test_every_kind_of_event_fits_the_schema() -> None:
         Warned("name: text", run="retraining dvr seed 1000"),
         Started("tune", "s", "runs/s", 20, {"ndcg@20": "max"}, None, 1.5, 2, 7.25),
         Started("train", "s", "runs/s", 20, {"loss": "min"}),
+        ClusterSeen(3, 6.0, 1.0, 4.0, 0.5, 2),
         Reported(2, "bilevel", 0.5, {"ndcg@20": 0.1}, 0.7, "keep-all"),
         TrialStarted(1, "0123456789ab", {"adapter.reward": "loss", "training.lr": 0.1}),
         TrialReported(2, "warm-up", 0.5, {"ndcg@20": 0.1}, trial=4),

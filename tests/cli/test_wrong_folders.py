@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from sweeps import make_sweep, make_unfinished
 
-from dvr_ray.distributed.cluster import Cluster
+from dvr_ray.distributed.capacity import Cluster, Node
 from dvr_ray.tuning import sweep
 
 Damage = Callable[[Path], object]
@@ -176,7 +176,7 @@ def test_resumed_finished_sweep_only_mends_its_tables(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ray is up, but no trial is asked for; what was damaged is written anew, leftovers go."""
-    monkeypatch.setattr(sweep, "connect", lambda *given: Cluster(2, 0, 1), raising=False)
+    monkeypatch.setattr(sweep, "connect", lambda *given: Cluster((Node(2),)), raising=False)
     out = root / "out"
     before = files(out)
     for name in ("trials.csv", "best.yaml", "study.log"):

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.multiprocessing as mp
 from gloo import run_group
 from torch import Tensor
 
 from dvr_ray.collective import OneProcess, Traffic, concatenated, sum_together_
-from dvr_ray.distributed.collective import TorchCollective
+from dvr_ray.distributed.collective import LostWorkerError, TorchCollective
 
 
 def everything() -> dict[str, Any]:
@@ -123,3 +124,14 @@ def test_one_process_sums_to_its_argument() -> None:
     assert group.gather(values).tolist() == [[0.0, 1.0, 2.0]]
     sum_together_([values], group)
     assert values.tolist() == [0.0, 1.0, 2.0] and group.traffic == Traffic()
+
+
+def test_a_group_that_is_taken_away_is_a_lost_worker() -> None:
+    """As Ray Train does it to workers that still train, when another one is gone."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    group = TorchCollective()
+    dist.destroy_process_group()
+    assert (group.rank, group.size) == (0, 1)
+    for use in (group.sum, group.sum_, group.gather):
+        with pytest.raises(LostWorkerError):
+            use(torch.ones(2))

@@ -40,7 +40,7 @@ def _begin(nodes: Nodes, space: Path, out: Path, *more: str) -> subprocess.Popen
 def _training(nodes: Nodes) -> subprocess.Popen[bytes]:
     """A node other than the head that trains."""
     for _ in range(300):
-        for node in nodes._nodes[1:]:
+        for node in nodes.alive[1:]:
             if Family(node.pid).named(ACTOR):
                 return node
         time.sleep(0.1)
@@ -77,7 +77,7 @@ def test_killed_head(whole: list[dict[str, Any]], tmp_path: Path) -> None:
     space, out = counted_space(tmp_path), tmp_path / "out"
     with three_nodes() as nodes:
         process = _begin(nodes, space, out)
-        nodes.kill(nodes._nodes[0])
+        nodes.kill(nodes.alive[0])
         said = ended(process, 1, 120)
         assert said.count("the head of the Ray cluster is gone") == 1, said
     with three_nodes() as nodes:

@@ -29,7 +29,7 @@ def _finished(out: Path) -> int:
 
 def _kill_worker(nodes: Nodes, when: Any) -> None:
     """Of all processes that train, one."""
-    while not (pids := [pid for node in nodes._nodes for pid in Family(node.pid).named(ACTOR)]):
+    while not (pids := [pid for node in nodes.alive for pid in Family(node.pid).named(ACTOR)]):
         time.sleep(0.1)
     try:
         kill(when.choice(pids))
@@ -57,7 +57,7 @@ def _soak(nodes: Nodes, space: Path, out: Path) -> str:
             if victim == "worker":
                 _kill_worker(nodes, when)
             elif victim == "node":
-                nodes.kill(nodes._nodes[1])
+                nodes.kill(nodes.alive[1])
                 nodes.add()
             else:
                 kill(process.pid)

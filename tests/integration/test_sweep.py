@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from event_files import read_scalars
 from event_lines import read_events
 
@@ -91,6 +92,25 @@ def _check_events(events: list[dict[str, Any]], out: Path, trials: pd.DataFrame)
         tracked = read_scalars(out / "trials" / folder / "tensorboard")
         steps = [step for tag, step, _ in tracked if tag == "loss"]
         assert steps == [event["epoch"] for event in told]
+
+
+@pytest.mark.gpu
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize(("workers", "gpus"), [(1, 0.5), (2, 0.5)])
+def test_small_trials_share_a_gpu(
+    repository: Path, tmp_path: Path, workers: int, gpus: float
+) -> None:
+    """Two trials at once with half a GPU each, or one whose two workers have half of it each."""
+    out = tmp_path / "sweep"
+    command = _command(
+        repository, out, "--workers", str(workers), "--trials", "2", "--set", "tune.concurrent=2",
+        "--set", f"resources.gpus_per_worker={gpus}", "--set", "tune.scheduler=none",
+    )  # fmt: skip
+    seen = _of("cluster_seen", _events(command))
+    assert list(pd.read_csv(out / "trials.csv")["status"]) == ["finished", "finished"]
+    assert max(event["gpus_used"] for event in seen) == 1
 
 
 @pytest.mark.ray

@@ -92,7 +92,10 @@ VARIANTS |= {
 
 
 def train_all(
-    names: Sequence[str], parallel: Parallel, collective: Collective | None = None
+    names: Sequence[str],
+    parallel: Parallel,
+    collective: Collective | None = None,
+    device: str = "cpu",
 ) -> list[dict[str, torch.Tensor]]:
     """Train variants; weights, values and probabilities of each.
 
@@ -102,18 +105,20 @@ def train_all(
     group = collective or TorchCollective()
     # Small blocks, so that every worker has users to rank for.
     with patch.object(evaluation, "MOST_USERS", 16):
-        return [_train(name, parallel, group) for name in names]
+        return [_train(name, parallel, group, torch.device(device)) for name in names]
 
 
-def _train(name: str, parallel: Parallel, group: Collective) -> dict[str, torch.Tensor]:
+def _train(
+    name: str, parallel: Parallel, group: Collective, device: torch.device
+) -> dict[str, torch.Tensor]:
     config = apply(RunConfig(), SMALL | {"training.epochs": 14} | VARIANTS[name])
-    trainer = Trainer(config, prepare(config)[0], group, torch.device("cpu"), parallel=parallel)
+    trainer = Trainer(config, prepare(config)[0], group, device, parallel=parallel)
     metrics: list[list[float]] = []
     with tempfile.TemporaryDirectory() as folder:
         trainer.fit(Path(folder), Silent(), lambda row: metrics.append(_numbers(row)))
-    state = {k: v.clone() for k, v in trainer._tensors().items() if v.is_floating_point()}
+    state = {k: v.cpu().clone() for k, v in trainer._tensors().items() if v.is_floating_point()}
     if (valued := trainer.value_rows()) is not None:
-        state |= {"values": valued[0], "probabilities": valued[1]}
+        state |= {"values": valued[0].cpu(), "probabilities": valued[1].cpu()}
     return state | {"metrics": torch.tensor(metrics, dtype=torch.float64)}
 
 
@@ -145,6 +150,26 @@ def test_many_workers_equal_one(
     valued = [v for v in VARIANTS.values() if {"method", "method.name"}.isdisjoint(v)]
     assert sum("values" in state for state in alone.values()) == len(valued) > 0
     for found in run_group(train_all, workers, names, parallel):
+        for variant, state in zip(names, found, strict=True):
+            _assert_equal(alone[variant], state, variant)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize(
+    ("workers", "backend", "parallel"),
+    [(0, "", "batches"), (1, "nccl", "batches"), (2, "gloo", "batches"), (2, "gloo", "masks")],
+)
+def test_a_gpu_equals_the_cpu(
+    workers: int, backend: str, parallel: Parallel, alone: dict[str, dict[str, torch.Tensor]]
+) -> None:
+    """In this process, as one worker on nccl, and as two that share a GPU, which nccl refuses."""
+    names = [*MASKS] if parallel == "masks" else [*FAST]
+    if workers == 0:
+        ranks = [train_all(names, parallel, OneProcess(), "cuda")]
+    else:
+        ranks = run_group(train_all, workers, names, parallel, None, "cuda", backend=backend)
+    for found in ranks:
         for variant, state in zip(names, found, strict=True):
             _assert_equal(alone[variant], state, variant)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dvr_ray.distributed.mailbox import Notice
 from dvr_ray.tuning import faults
 from dvr_ray.tuning.faults import Faults
 from dvr_ray.tuning.manifest import Manifest
@@ -64,3 +65,22 @@ def test_a_resumed_sweep_counts_what_survived(
     assert found.summary() == (
         "the driver ended (2 times); went on from a checkpoint: 2, began again: 2"
     )
+
+
+def test_workers_are_counted_once(counted: tuple[Faults, list[str]], trials: Path) -> None:
+    """By the node that takes them away, if that is known."""
+    found, told = counted
+    notices = [
+        Notice(str(trials / "begun"), "fewer workers: 1 instead of 2"),
+        Notice(str(trials / "begun"), "lost workers: killed", "it goes on"),
+        Notice(str(trials / "bare"), "lost workers: moved", "it goes on", "id"),
+    ]
+    for notice in notices:
+        found.workers_changed(notice, told.append)
+    found.close()
+    assert told == [
+        "fewer workers: 1 instead of 2",
+        "lost workers: killed; 1 trial goes on from its checkpoint",
+        "node 10.0.0.3 left: 1 trial begins again",
+    ]
+    assert found.summary().startswith("lost workers, node 10.0.0.3 left; ")
