@@ -27,7 +27,10 @@ def run_in_terminal(
     """
     outside, inside = pty.openpty()
     fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    named = {**os.environ, "TERM": "xterm-256color", **(env or {})}
+    # They would stand for the size of this terminal; pytest-xdist sets them.
+    sizes = ("LINES", "COLUMNS")
+    named = {name: value for name, value in os.environ.items() if name not in sizes}
+    named |= {"TERM": "xterm-256color", **(env or {})}
     process = subprocess.Popen(
         command, stdin=inside, stdout=inside, stderr=inside, env=named, close_fds=True
     )

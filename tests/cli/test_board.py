@@ -155,5 +155,5 @@ def test_table_on_a_terminal(repository: Path, tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    PAUSE = 1.0  # the table is redrawn some times a second; the machine may be busy
+    PAUSE = 0.3
     _play(Path(sys.argv[1]), Screen())
