@@ -36,7 +36,9 @@ __all__ = ["WorkerGroups", "run_on"]
 
 LOOK_SECONDS = 0.2
 RESTARTS = 2
-TIMEOUT_SECONDS = 60
+CLOSE_SECONDS = 60
+SHARED = ".ray-train"
+"""Ray Train's own files in a storage."""
 
 
 class WorkerGroups:
@@ -111,12 +113,12 @@ class WorkerGroups:
         import ray
 
         ray.get(self.mailbox.close.remote())
-        self._keeper.join(TIMEOUT_SECONDS)
+        self._keeper.join(CLOSE_SECONDS)
         self._leave()
         ray.kill(self.mailbox)
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._mirror is not None:
-            Storage.open(self._mirror.address).remove(".ray-train")
+            Storage.open(self._mirror.address).remove(SHARED)
 
     def __enter__(self) -> WorkerGroups:
         """Return the groups."""
@@ -136,7 +138,7 @@ class WorkerGroups:
         """Where Ray Train keeps its own files, as it wants to be told."""
         if self._mirror is None:
             return {"storage_path": str(self._folder)}
-        storage = Storage.open(self._mirror.address).below(".ray-train")
+        storage = Storage.open(self._mirror.address).below(SHARED)
         return {"storage_path": storage.path, "storage_filesystem": storage.filesystem}
 
     def _keep(self) -> None:

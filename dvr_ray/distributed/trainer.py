@@ -12,7 +12,7 @@ from dvr_ray.files import patience
 
 __all__ = ["make_trainer"]
 
-TIMEOUT_SECONDS = 60
+SUM_SECONDS = 60
 MASKS_SECONDS = 86_400
 
 
@@ -79,4 +79,4 @@ def _sum_seconds(parallel: str) -> int:
     storage. A worker that is lost is noticed either way: its connections close, and Ray Train
     looks.
     """
-    return MASKS_SECONDS if parallel == "masks" else TIMEOUT_SECONDS + math.ceil(patience())
+    return MASKS_SECONDS if parallel == "masks" else SUM_SECONDS + math.ceil(patience())

@@ -10,7 +10,8 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 from dvr_ray.config.space import SearchSpace
 from dvr_ray.distributed.capacity import Cluster, trials_at_once
 from dvr_ray.distributed.usage import ClusterSeen
-from dvr_ray.events import Event, Note, Tell
+from dvr_ray.events import Note, Tell
+from dvr_ray.storage.fetching import nobody
 
 __all__ = ["FollowingLimiter", "Room"]
 
@@ -44,7 +45,7 @@ class Room:
 
     def __getstate__(self) -> dict[str, Any]:
         """Listeners stay in this process; Tune keeps copies."""
-        return self.__dict__ | {"_tell": _nobody}
+        return self.__dict__ | {"_tell": nobody}
 
     def _fits(self, cluster: Cluster) -> int:
         return min(trials_at_once(cluster, self._space.resources), self._space.tune.concurrent)
@@ -61,10 +62,6 @@ class Room:
             gpus_used=max(0.0, there.gpus - free.get("GPU", 0)),
             at_once=self._fits(there),
         )
-
-
-def _nobody(event: Event) -> None:
-    """Take no notice."""
 
 
 class FollowingLimiter(ConcurrencyLimiter):  # type: ignore[misc]
