@@ -110,7 +110,8 @@ def drop_after(folder: Path, epoch: int) -> None:
 
 
 def note_failure(folder: Path, failure: Failure) -> None:
-    """Write ``failure.json``."""
+    """Write ``failure.json``; a run whose process never came up has no folder yet."""
+    folder.mkdir(parents=True, exist_ok=True)
     write_json(
         folder / FAILURE,
         {

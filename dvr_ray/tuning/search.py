@@ -73,11 +73,18 @@ class Loss:
         Id of the node that it leaves, or was perhaps lost with; "" where the process alone ended.
     given_up : bool
         Whether it was lost once too often.
+    dropped : bool
+        Whether Tune forgets it, though it wasn't lost too often: it can't handle the end of an idle
+        process that a trial was about to take over.
+    told : bool
+        Whether the same end was told before.
     """
 
     failure: Failure
     node: str = ""
     given_up: bool = False
+    dropped: bool = False
+    told: bool = False
 
 
 class TrialEvents(Callback):  # type: ignore[misc]
@@ -112,6 +119,7 @@ class TrialEvents(Callback):  # type: ignore[misc]
         # Trials are lost without their actor; an actor's node is known when a trial has reported.
         self._actors: dict[str, str] = {}
         self._nodes: dict[str, str] = {}
+        self._waiting = set[str]()  # for another process, after the loss of one
 
     def _tell(self, trial: Any, status: str, metrics: dict[str, Any]) -> None:
         self._on_event(self._number(trial.config), status, metrics)
@@ -122,6 +130,7 @@ class TrialEvents(Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial begins."""
+        self._waiting.discard(trial.trial_id)
         self._actors[trial.trial_id] = str(trial.temporary_state.ray_actor)
         self._tell(trial, "running", {})
 
@@ -143,13 +152,18 @@ class TrialEvents(Callback):  # type: ignore[misc]
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial lost its process and gets another one."""
         loss = self._lost(trial)
+        self._waiting.add(trial.trial_id)
         trial.max_failures += "SIGTERM" in loss.failure.cause
         self._on_loss(trial.config, loss)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial lost its process once too often."""
-        self._on_loss(trial.config, replace(self._lost(trial), given_up=True))
-        self._tell(trial, "failed", {})
+        """A trial lost its process once too often, or before it had begun."""
+        if trial.should_recover():
+            told = trial.trial_id in self._waiting
+            self._on_loss(trial.config, replace(self._lost(trial), dropped=True, told=told))
+        else:
+            self._on_loss(trial.config, replace(self._lost(trial), given_up=True))
+            self._tell(trial, "failed", {})
 
     def _lost(self, trial: Any) -> Loss:
         failure, alone = _lost(trial)
@@ -159,7 +173,7 @@ class TrialEvents(Callback):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         """Terminal and listeners stay in this process."""
         none = dict.fromkeys(("_number", "_on_event", "_on_loss", "_look"), _nobody)
-        return none | {"_leaving": set(), "_actors": {}, "_nodes": {}}
+        return none | {"_leaving": set(), "_actors": {}, "_nodes": {}, "_waiting": set()}
 
 
 def _nobody(*news: Any) -> int:

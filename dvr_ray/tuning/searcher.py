@@ -99,9 +99,9 @@ class Searcher(OptunaSearch):  # type: ignore[misc]
         self._path, self._objectives = path, objectives
         self.scheduler, self._expired = scheduler, expired
         self.asked: list[Asked] = []
+        self._by_id: dict[str, Asked] = {}
         if path.exists():
             self._recall()
-        self._by_id: dict[str, Asked] = {}
 
     @property
     def ended(self) -> int:
@@ -140,9 +140,13 @@ class Searcher(OptunaSearch):  # type: ignore[misc]
         asked.ended, asked.cause = True, str((result or {}).get(FAILURE, ""))
         self._remember()
 
-    def reopen(self, asked: Asked) -> None:
+    def reopen(self, values: dict[str, Any]) -> None:
         """Have a suggestion that failed tried again."""
-        asked.ended = False
+        again = [asked for asked in self.asked if asked.ended and asked.values == values]
+        for asked in again:
+            asked.ended = False
+        self._by_id = {key: asked for key, asked in self._by_id.items() if asked not in again}
+        self._remember()
 
     def _tell(self, trial: optuna.Trial, state: TrialState, values: list[Any]) -> None:
         study: optuna.Study = self._ot_study

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dvr_ray.tuning.faults import Faults
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord
 from dvr_ray.tuning.room import Room
-from dvr_ray.tuning.search import Budget, Loss, TrialEvents, make_scheduler, make_tuner
+from dvr_ray.tuning.search import RESTARTS, Budget, Loss, TrialEvents, make_scheduler, make_tuner
 from dvr_ray.tuning.searcher import Asked, Searcher
 from dvr_ray.tuning.trial import Plan, trainable, trial_folder
 from dvr_ray.tuning.watching import Watcher
@@ -40,7 +41,7 @@ def open_search(plan: Plan, manifest: Manifest) -> tuple[Searcher, Budget]:
         where = _folder(plan, asked.values)
         failure = _failure(plan, asked)
         if asked.ended and finished(where) is None and failure and not failure.final:
-            searcher.reopen(asked)
+            searcher.reopen(asked.values)
     return searcher, budget
 
 
@@ -82,6 +83,7 @@ def search(
     """
     searcher, budget = opened
     clock = _Clock(manifest)
+    losses = _Losses(plan, searcher, watcher, groups, faults)
 
     def on_event(which: int, status: str, metrics: dict[str, Any]) -> None:
         clock.tick(SPENT_EVERY_SECONDS)
@@ -90,37 +92,68 @@ def search(
             # It may have been stopped early.
             _drop(groups, plan.here / "trials" / manifest.content["order"][which])
 
-    def on_loss(values: dict[str, Any], loss: Loss) -> None:
-        folder, cause = _folder(plan, values), loss.failure.cause
-        _drop(groups, folder)
-        if loss.given_up:
-            note_failure(folder, loss.failure)
-            watcher.warn(values, f"lost process: {cause}; the trial is given up")
-        else:
-            faults.process_lost(
-                folder, loss.node, lambda how: watcher.warn(values, f"lost process: {cause}; {how}")
-            )
-
     def leaving() -> set[str]:
         fresh = faults.look()
         if fresh and groups is not None:
             groups.leave(fresh)
         return faults.leaving
 
+    def unfinished() -> bool:
+        wanted = plan.space.tune.trials
+        return not budget.stop_all() and (wanted is None or searcher.ended < wanted)
+
     budget.start()
-    wanted = plan.space.tune.trials
-    if not budget.stop_all() and (wanted is None or searcher.ended < wanted):
-        events = TrialEvents(watcher.number, on_event, on_loss, leaving)
-        mailbox = None if groups is None else groups.mailbox
-        tuner = make_tuner(plan, trainable, data, mailbox, room.at_once, searcher, budget, events)
-        try:
+    events = TrialEvents(watcher.number, on_event, losses.take, leaving)
+    mailbox = None if groups is None else groups.mailbox
+    tried = -1
+    try:
+        # Tune doesn't try again what it dropped: that takes another round.
+        while losses.dropped.total() > tried and unfinished():
+            tried = losses.dropped.total()
+            tuner = make_tuner(
+                plan, trainable, data, mailbox, room.at_once, searcher, budget, events
+            )
             with Polling(room.look):
                 tuner.fit()
-        finally:
-            clock.tick(0)
-            faults.close()
-        _drop(groups)  # the time may be up
+    finally:
+        clock.tick(0)
+        faults.close()
+    _drop(groups)  # the time may be up
     return _records(plan, searcher, watcher.number)
+
+
+class _Losses:
+    """Decides what becomes of trials that lost their process, and tells it."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        searcher: Searcher,
+        watcher: Watcher,
+        groups: WorkerGroups | None,
+        faults: Faults,
+    ) -> None:
+        self._plan, self._searcher, self._watcher = plan, searcher, watcher
+        self._groups, self._faults = groups, faults
+        self.dropped = Counter[str]()  # by Tune, which the search makes good
+
+    def take(self, values: dict[str, Any], loss: Loss) -> None:
+        """Give a trial up that was lost too often; have it go on otherwise."""
+        folder, cause = _folder(self._plan, values), loss.failure.cause
+        _drop(self._groups, folder)
+        self.dropped[folder.name] += loss.dropped
+        if loss.given_up or self.dropped[folder.name] > RESTARTS:
+            note_failure(folder, loss.failure)
+            self._watcher.warn(values, f"lost process: {cause}; the trial is given up")
+            return
+        if loss.dropped:
+            self._searcher.reopen(values)
+        if not loss.told:
+            self._faults.process_lost(
+                folder,
+                loss.node,
+                lambda how: self._watcher.warn(values, f"lost process: {cause}; {how}"),
+            )
 
 
 def _drop(groups: WorkerGroups | None, folder: Path | None = None) -> None:

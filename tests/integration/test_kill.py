@@ -21,6 +21,22 @@ from kills import write_space as space_in
 ACTOR, WORKER = "ray::ImplicitFunc", "ray::RayTrainWorker"
 
 
+# A sweep that kills the process of its second trial when that has ended: it waits for the third.
+IDLE = """
+import os, signal
+from dvr_ray.cli.main import main
+from dvr_ray.tuning.search import TrialEvents
+tell, ended = TrialEvents.on_trial_complete, []
+def on_trial_complete(self, iteration, trials, trial, **info):
+    tell(self, iteration, trials, trial, **info)
+    ended.append(trial)
+    if len(ended) == 2:
+        os.kill(trial.last_result["pid"], signal.SIGKILL)
+TrialEvents.on_trial_complete = on_trial_complete
+main()
+"""
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A space, and what a sweep over it finds."""
@@ -102,6 +118,21 @@ def test_killed_actor_is_replaced(undisturbed: tuple[Path, dict[str, Any]], tmp_
     lost = json.loads((out / "manifest.json").read_text())["faults"]
     assert [each["what"] for each in lost] == ["lost process"] * 2
     assert results(out) == found and not family.survivors()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_killed_idle_actor_is_replaced(
+    undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Tune drops the trial that would have taken it over; one loss is told once."""
+    space, found = undisturbed
+    out = tmp_path / "out"
+    said = ended(start([sys.executable, "-c", IDLE, *tune(space, out)[3:]]))
+    assert said.count("lost process: its process") == 1 and "begins again" in said
+    lost = json.loads((out / "manifest.json").read_text())["faults"]
+    assert lost == [{"what": "lost process", "resumed": 0, "restarted": 1}]
+    assert results(out) == found
 
 
 @pytest.mark.ray

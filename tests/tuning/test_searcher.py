@@ -93,7 +93,7 @@ def test_failed_trial_that_is_mended_is_learned_from(tmp_path: Path) -> None:
     searcher.on_trial_complete("a", {"failure": "no such table"})
     later = _open(tmp_path / "s.pkl", space)
     assert later.asked[0].ended and later.asked[0].cause == "no such table"
-    later.reopen(later.asked[0])
+    later.reopen(later.asked[0].values)
     assert later.suggest("b") == values
     later.on_trial_complete("b", {"ndcg@20": 0.5})
     assert later.ended == 1 and later.asked[0].cause == ""

@@ -66,7 +66,7 @@ class Sweep:
         state = types.SimpleNamespace(ray_actor="actor")
         return types.SimpleNamespace(
             config={"training.lr": lr}, last_result={}, trial_id=f"at {lr}", max_failures=2,
-            temporary_state=state,
+            temporary_state=state, should_recover=lambda: True,
         )  # fmt: skip
 
     def folder(self, lr: float) -> Path:
@@ -154,6 +154,25 @@ def test_a_trial_leaves_a_node_that_was_given_notice(
     sweep.tune.on_trial_start(1, [], trial)
     sweep.tune.on_trial_recover(1, [], trial)
     assert sweep.losses[1].node == ""  # where that one is isn't known yet
+
+
+def test_a_trial_that_tune_drops_is_no_failed_one(sweep: Sweep) -> None:
+    """It is told once, whether Tune had tried it again before it gave it up or not."""
+    trial = sweep.trial(0.01)
+    sweep.tune.on_trial_error(0, [], trial)
+    sweep.tune.on_trial_recover(0, [], trial)
+    sweep.tune.on_trial_error(0, [], trial)
+    assert [(loss.dropped, loss.told) for loss in sweep.losses] == [
+        (True, False), (False, False), (True, True),
+    ]  # fmt: skip
+    assert not any(loss.given_up for loss in sweep.losses) and not sweep.taken()
+    sweep.tune.on_trial_start(0, [], trial)
+    sweep.tune.on_trial_error(0, [], trial)
+    assert sweep.losses[-1].dropped and not sweep.losses[-1].told
+    trial.should_recover = lambda: False
+    sweep.tune.on_trial_error(0, [], trial)
+    assert sweep.losses[-1].given_up and not sweep.losses[-1].dropped
+    assert [type(event) for event in sweep.taken()] == [TrialStarted, TrialEnded]
 
 
 def test_a_resumed_trial_tells_only_what_is_new(sweep: Sweep) -> None:
