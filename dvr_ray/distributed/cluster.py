@@ -65,8 +65,9 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    _check_address(address or os.environ.get("RAY_ADDRESS"))
-    local = address is None and "RAY_ADDRESS" not in os.environ
+    address = (os.environ.get("RAY_ADDRESS") or None) if address is None else address
+    _check_address(address)
+    local = address is None
     if local and not resources.gpus_per_worker and not resources.node_labels:
         check_fit(Cluster((Node(os.cpu_count() or 1),)), resources)
     import ray
@@ -79,7 +80,7 @@ def connect(address: str | None, resources: ResourcesConfig, verbose: bool = Fal
         options |= {"address": "local", "include_dashboard": False}
         options["object_store_memory"] = OBJECT_STORE_BYTES
     else:
-        options["address"] = address or os.environ["RAY_ADDRESS"]
+        options["address"] = address
         # Somebody listens there; who has no token needn't wait for 20 s to be told.
         os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "5")
     if not verbose:
@@ -127,7 +128,7 @@ def _check_address(address: str | None) -> None:
     place = f"--address {address}"
     host, _, port = str(address).rpartition(":")
     if not host or not port.isdigit() or int(port) > LARGEST_PORT:
-        raise ResourceError(place, f"must be auto or host:port, got {address}", "mend it")
+        raise ResourceError(place, f"must be auto or host:port, got {address or 'nothing'}", "mend it")
     try:
         socket.create_connection((host.strip("[]"), int(port)), PATIENCE_SECONDS).close()
     except OSError as error:

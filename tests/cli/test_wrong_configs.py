@@ -132,6 +132,7 @@ REQUESTS = [
     (["tune", "{space}", "--address", "127.0.0.1:1"], ["--address 127.0.0.1:1", "nobody"]),
     (["tune", "{space}", "--address", "no.such.host.invalid:6379"], ["no.such.host.invalid"]),
     (["tune", "{space}", "--address", "6379"], ["--address", "host:port", "6379"]),
+    (["tune", "{space}", "--address", ""], ["--address", "host:port", "nothing"]),
     (["train", "{space}", "--workers", "2", "--address", "127.0.0.1:1"], ["127.0.0.1:1"]),
     (["train", "{space}", "--out", "{space}"], ["{space}", "must be a folder"]),
     (["tune", "{space}", "--out", "{space}"], ["{space}", "must be a folder"]),
