@@ -25,6 +25,7 @@ __all__ = [
     "TrialReported",
     "TrialStarted",
     "Warned",
+    "counted",
 ]
 
 
@@ -121,8 +122,8 @@ class Started(Event):
         if self.verb != "tune":
             doing = "training" if self.verb == "train" else "auditing"
             return f"{doing} {self.name}: at most {self.epochs} epochs; results go to {self.folder}"
-        trials = None if self.trials is None else _counted(self.trials, "trial")
-        minutes = None if self.minutes is None else _counted(self.minutes, "minute")
+        trials = None if self.trials is None else counted(self.trials, "trial")
+        minutes = None if self.minutes is None else counted(self.minutes, "minute")
         budget = " or ".join(part for part in (trials, minutes) if part)
         either = ", whichever ends first" if trials and minutes else ""
         return (
@@ -286,7 +287,8 @@ class Failed(Event):
         return self.error
 
 
-def _counted(count: float, noun: str) -> str:
+def counted(count: float, noun: str) -> str:
+    """Return a number with its noun: ``1 trial``, ``2 trials``."""
     return f"{count:g} {noun}{'' if count == 1 else 's'}"
 
 

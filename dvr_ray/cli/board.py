@@ -26,6 +26,7 @@ from dvr_ray.events import (
     TrialReported,
     TrialStarted,
     Warned,
+    counted,
 )
 
 __all__ = ["Board"]
@@ -124,7 +125,7 @@ class Board:
     def warnings(self) -> str:
         """How many runs gave each warning, in one line; empty without any."""
         counts = sorted(self._warned.items(), key=lambda pair: -len(pair[1]))
-        return ", ".join(f"{name} in {_runs(len(runs))}" for name, runs in counts)
+        return ", ".join(f"{name} in {counted(len(runs), 'run')}" for name, runs in counts)
 
     def _has_line(self, event: Event) -> bool:
         """Whether plain output gives an event a line: starts and ends, not every report."""
@@ -217,8 +218,4 @@ class Board:
         done = max(event.done for event in events)
         open_runs = [e for e in events if e.status == "running"]
         shown = [f"{e.method} seed {e.seed} epoch {e.epoch} of {e.epochs}" for e in open_runs]
-        return "; ".join([f"{done} of {_runs(events[0].runs)} done", *shown])
-
-
-def _runs(count: int) -> str:
-    return f"{count} run{'' if count == 1 else 's'}"
+        return "; ".join([f"{done} of {counted(events[0].runs, 'run')} done", *shown])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dvr_ray.events import Event
+from dvr_ray.events import Event, counted
 
 __all__ = ["ClusterSeen"]
 
@@ -40,8 +40,7 @@ class ClusterSeen(Event):
     def used(self) -> str:
         """What is in use."""
         gpus = f", {self.gpus_used:g} of {self.gpus:g} GPUs" if self.gpus else ""
-        nodes = f"{self.nodes} node{'' if self.nodes == 1 else 's'}"
-        return f"{nodes}, {self.cpus_used:g} of {self.cpus:g} CPUs{gpus} in use"
+        return f"{counted(self.nodes, 'node')}, {self.cpus_used:g} of {self.cpus:g} CPUs{gpus} in use"
 
     def __str__(self) -> str:
         room = (

@@ -12,6 +12,7 @@ from typing import Any
 
 from dvr_ray.distributed.departures import leaving, living, node_names
 from dvr_ray.distributed.mailbox import Notice
+from dvr_ray.events import counted
 from dvr_ray.training.checkpoint import last_epoch
 from dvr_ray.training.stored import finished
 from dvr_ray.tuning.manifest import Manifest
@@ -139,7 +140,7 @@ class Faults:
         folders = [trials / name for name in self._manifest.content.get("order", [])]
         done = [folder for folder in folders if finished(folder) is not None]
         opened = [folder for folder in folders if folder not in done]
-        kept = f"{_counted(len(done), 'trial')} finished before"
+        kept = f"{counted(len(done), 'trial')} finished before"
         if self._manifest.content.pop("counts", None) is None:
             epochs = [last_epoch(folder / "checkpoints") for folder in opened]
             how = self._count("the driver ended", epochs)
@@ -160,16 +161,12 @@ class Faults:
 def _how_they_go_on(resumed: int, restarted: int, where: str) -> str:
     """Say how many trials go on from a checkpoint, and how many have none yet."""
     from_there = "its checkpoint" if resumed == 1 else "their checkpoints"
-    parts = [f"{_counted(resumed, 'trial')} {_go(resumed)} on{where} from {from_there}"]
+    parts = [f"{counted(resumed, 'trial')} {_go(resumed)} on{where} from {from_there}"]
     again = "begins" if restarted == 1 else "begin"
     parts = parts if resumed or not restarted else []
-    parts += [f"{_counted(restarted, 'trial')} {again} again"] if restarted else []
+    parts += [f"{counted(restarted, 'trial')} {again} again"] if restarted else []
     return ", ".join(parts)
 
 
 def _go(count: int) -> str:
     return "goes" if count == 1 else "go"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
