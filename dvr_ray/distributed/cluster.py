@@ -128,7 +128,8 @@ def _check_address(address: str | None) -> None:
     place = f"--address {address}"
     host, _, port = str(address).rpartition(":")
     if not host or not port.isdigit() or int(port) > LARGEST_PORT:
-        raise ResourceError(place, f"must be auto or host:port, got {address or 'nothing'}", "mend it")
+        rule = f"must be auto or host:port, got {address or 'nothing'}"
+        raise ResourceError(place, rule, "mend it")
     try:
         socket.create_connection((host.strip("[]"), int(port)), PATIENCE_SECONDS).close()
     except OSError as error:

@@ -40,7 +40,8 @@ class ClusterSeen(Event):
     def used(self) -> str:
         """What is in use."""
         gpus = f", {self.gpus_used:g} of {self.gpus:g} GPUs" if self.gpus else ""
-        return f"{counted(self.nodes, 'node')}, {self.cpus_used:g} of {self.cpus:g} CPUs{gpus} in use"
+        cpus = f"{self.cpus_used:g} of {self.cpus:g} CPUs"
+        return f"{counted(self.nodes, 'node')}, {cpus}{gpus} in use"
 
     def __str__(self) -> str:
         room = (
