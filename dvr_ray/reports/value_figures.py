@@ -85,7 +85,9 @@ def means_by_rows(side: Side) -> go.Figure:
         figure, steps["rows"], steps["value"], f"mean over {side.kind}s with as many rows",
         THIRD, width=3, hoverinfo="skip",
     )  # fmt: skip
-    figure.update_xaxes(type="log", dtick=1 if order["rows"].max() > MANY else "D2")
+    leading = (1,) if order["rows"].max() > MANY else (1, 2, 5)
+    ticks = [digit * 10**power for power in range(9) for digit in leading]
+    figure.update_xaxes(type="log", tickvals=ticks, tickformat=",d")
     figure.update_layout(showlegend=True)
     return figure
 
