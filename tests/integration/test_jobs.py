@@ -37,7 +37,9 @@ class _Head:
     def environment(self, **others: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         own = {"HOME": str(self.home), "PYTHONPATH": str(self.repository)}
-        return {**kept, **own, "RAY_USAGE_STATS_ENABLED": "0", **others}
+        # On a busy machine a node's agents take longer to start than a raylet waits for them.
+        ray = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": "200000"}
+        return {**kept, **own, **ray, **others}
 
     def started(self, *words: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -34,7 +34,7 @@ def _command(repository: Path, out: Path, *arguments: str) -> list[str]:
 # All that a sweep may write to stderr: nothing of Ray, Optuna or Python's warnings.
 OURS = re.compile(
     r"sweep |running \d+ trial|Ray is up after|warning (trial|retraining) |warnings: "
-    r"|trial \d+ (finished|stopped)  epochs|still |going on; |search ended"
+    r"|trial \d+ (finished|stopped)  epochs|still |going on: |faults: |search ended"
     r"|retraining \S+ seed \d+ finished"
 )
 
