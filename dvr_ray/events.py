@@ -122,10 +122,9 @@ class Started(Event):
         if self.verb != "tune":
             doing = "training" if self.verb == "train" else "auditing"
             return f"{doing} {self.name}: at most {self.epochs} epochs; results go to {self.folder}"
-        trials = None if self.trials is None else counted(self.trials, "trial")
-        minutes = None if self.minutes is None else counted(self.minutes, "minute")
-        budget = " or ".join(part for part in (trials, minutes) if part)
-        either = ", whichever ends first" if trials and minutes else ""
+        asked = [(self.trials, "trial"), (self.minutes, "minute")]
+        given = [counted(count, noun) for count, noun in asked if count is not None]
+        budget, either = " or ".join(given), ", whichever ends first" if len(given) > 1 else ""
         return (
             f"sweep {self.name}: {budget}{either}, {self.at_once} at once; "
             f"results go to {self.folder}"
