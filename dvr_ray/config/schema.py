@@ -94,6 +94,12 @@ class PolicyConfig(Strict):
     bounds: tuple[float, float] = Field((0.05, 0.95), description="Probabilities are clamped.")
     entropy: float = Field(0.0, ge=0, description="Weight of the entropy bonus.")
     gate: bool = Field(True, description="Do no harm: adopt keep-all where it selects better.")
+    alternatives: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (),
+        max_length=8,
+        description="Keep-rates; for each one more model trains on rows kept by the rank of their "
+        "value, so many on average, and the one that selects best is adopted.",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> PolicyConfig:

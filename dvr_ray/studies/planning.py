@@ -50,7 +50,8 @@ def epochs_of(config: RunConfig) -> int:
     if not (learns or NEGATIVES.get(config.negatives.name).learns):
         return training.epochs
     warm = min(training.warmup, training.epochs)
-    models = adapter.masks + 1 + (1 if learns and config.policy.gate else 0)
+    beside = config.policy.gate + len(config.policy.alternatives) if learns else 0
+    models = adapter.masks + 1 + beside
     first = epochs_of(first_run(config)) if pretrained(config) is True else 0
     return first + warm + (training.epochs - warm) * models
 

@@ -207,7 +207,7 @@ class Trainer:
     def _look(self, epoch: int) -> None:
         """Let the models be measured after an epoch; the valuator of the one kept is kept too."""
         replicas = self._replicas
-        if self._selection.look(replicas.main, replicas.control, self._progress, epoch):
+        if self._selection.look(replicas.valued, replicas.control, self._progress, epoch):
             self.valuators.best = self.weighting.valuator_tensors()
 
     def _plain_epoch(self, phase: str) -> dict[str, Any]:
@@ -226,8 +226,7 @@ class Trainer:
         groups = self._planner.groups(self._progress.horizon, self._progress.epoch)
         if self.weighting.learns:
             self._record.begin_selecting()
-            if self.config.policy.gate:
-                self._replicas.begin_control()
+            self._replicas.begin_beside()
         ended = [self._run_horizon(group) for group in groups]
         monitors = ended[-1][1]
         self._progress.epoch += groups[0].epochs

@@ -53,16 +53,22 @@ class Replicas:
     ----------
     exploring : dict of int to Learner
         This worker's replicas by the number of their mask.
+    control : Learner or None
+        Trains on all rows, for the gate.
+    others : list of Learner
+        Train on the draws of ``policy.alternatives``.
     """
 
     def __init__(self, config: RunConfig, parts: Parts, rows: int, sharing: Sharing) -> None:
         self._seed, self._scratch = config.seed, config.adapter.horizon.start == "scratch"
+        self._policy = config.policy
         self.apart = goes_apart(config)
         self._parts, self._rows, self._sharing = parts, rows, sharing
         self._kept: dict[int, Learner] = {}
         self._stack: Stack | None = None
         self.main = parts.learner(0)
         self.control: Learner | None = None
+        self.others: list[Learner] = []
         self.exploring: dict[int, Learner] = {}
 
     def open(self, number: int) -> None:
@@ -90,11 +96,28 @@ class Replicas:
             for k, learner in self.exploring.items():
                 learner.negatives = negatives.of(k)
 
-    def begin_control(self) -> None:
-        """Let a copy of the main backbone go on with all rows, unless one does."""
-        if self.control is None:
-            self.control = self._parts.learner(0)
-            self.control.load_tensors(self.main.tensors())
+    def begin_beside(self) -> None:
+        """Let copies of the main backbone go on beside it, unless they do.
+
+        One trains on all rows where the gate wants it, and one for each alternative to the policy.
+        """
+        state = self.main.tensors()
+        if self._policy.gate and self.control is None:
+            self.control = self._copy(state)
+        while len(self.others) < len(self._policy.alternatives):
+            self.others.append(self._copy(state))
+
+    @property
+    def valued(self) -> dict[str, Learner]:
+        """Models trained on rows that a policy selects, by its name; the main one first."""
+        names = [f"centred {rate:g}" for rate in self._policy.alternatives]
+        others = zip(names, self.others, strict=False)  # none while warming up
+        return {self._policy.normalisation: self.main} | dict(others)
+
+    def _copy(self, state: dict[str, Tensor]) -> Learner:
+        learner = self._parts.learner(0)
+        learner.load_tensors(state)
+        return learner
 
     def train(self, batches: Iterable[Batch], record: LossRecord) -> None:
         """Train the main backbone alone for one epoch; a weighting that learns isn't asked."""
@@ -122,16 +145,17 @@ class Replicas:
             self._parts.weighting.redraw(counter)
             if self._owns_main:
                 trained.append(_Trained(self.main, record, replicas))
-        if self.control is not None and self._owns_control:
-            trained.append(_Trained(self.control, silent, None))
+        for place, (learner, number) in enumerate(self._beside):
+            if self._owns_beside(place):
+                trained.append(_Trained(learner, silent, number))
         self._walk(batches, trained)
 
     def hand_over(self) -> None:
-        """End a horizon's training: main and control become alike on all workers."""
+        """End a horizon's training: main and those beside it become alike on all workers."""
         if self.apart:
             self.main.hand_over(self._sharing.models, own=self._owns_main)
-        if self.control is not None:
-            self.control.hand_over(self._sharing.models, own=self._owns_control)
+        for place, (learner, _) in enumerate(self._beside):
+            learner.hand_over(self._sharing.models, own=self._owns_beside(place))
 
     def merge(self) -> None:
         """End a horizon: average the replicas into the main backbone where they follow the policy.
@@ -147,15 +171,22 @@ class Replicas:
 
     def tensors(self) -> dict[str, Tensor]:
         """State between horizons, for a checkpoint."""
-        state = prefixed("main", self.main.tensors())
-        return state | ({} if self.control is None else prefixed("control", self.control.tensors()))
+        named = {"main": self.main} | ({} if self.control is None else {"control": self.control})
+        named |= {f"other{number}": learner for number, learner in enumerate(self.others)}
+        return {
+            key: tensor
+            for name, learner in named.items()
+            for key, tensor in prefixed(name, learner.tensors()).items()
+        }
 
     def load_tensors(self, state: dict[str, Tensor]) -> None:
         """Restore what `tensors` gave."""
         self.main.load_tensors(under("main", state))
         if control := under("control", state):
-            self.control = self._parts.learner(0)
-            self.control.load_tensors(control)
+            self.control = self._copy(control)
+        self.others = []
+        while other := under(f"other{len(self.others)}", state):
+            self.others.append(self._copy(other))
 
     @property
     def _owns_main(self) -> bool:
@@ -163,8 +194,14 @@ class Replicas:
         return self._sharing.owns(self._parts.replicas)
 
     @property
-    def _owns_control(self) -> bool:
-        return self._sharing.owns(self._parts.replicas + self.apart)
+    def _beside(self) -> list[tuple[Learner, int | None]]:
+        """Models beside the main one, and their numbers for the weighting."""
+        control = [] if self.control is None else [(self.control, None)]
+        first = self._parts.replicas + 1
+        return [*control, *((each, first + place) for place, each in enumerate(self.others))]
+
+    def _owns_beside(self, place: int) -> bool:
+        return self._sharing.owns(self._parts.replicas + self.apart + place)
 
     def _walk(self, batches: Iterable[Batch], trained: list[_Trained]) -> None:
         if not trained:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -49,7 +50,13 @@ class ModelSelection:
         self._told: dict[str, Any] = {}
         self._fresh = False
 
-    def look(self, main: Learner, control: Learner | None, progress: Progress, epoch: int) -> bool:
+    def look(
+        self,
+        valued: Mapping[str, Learner],
+        control: Learner | None,
+        progress: Progress,
+        epoch: int,
+    ) -> bool:
         """Measure models, apply the gate, and remember the adopted one where it is kept.
 
         Models that train beside replicas for many epochs are looked at after each, so that the
@@ -57,10 +64,11 @@ class ModelSelection:
 
         Parameters
         ----------
-        main : Learner
-            The model trained on the selected triplets.
+        valued : mapping of str to Learner
+            The models trained on selected triplets, by the policy that selects them; of equals the
+            first counts.
         control : Learner or None
-            The model trained on all triplets; whichever selects better is adopted.
+            The model trained on all triplets; whichever of all is best is adopted.
         progress : Progress
             Gets the best epoch and its metrics.
         epoch : int
@@ -71,11 +79,13 @@ class ModelSelection:
         bool
             Whether it is kept: the best so far, or where the last is kept any.
         """
-        selection, adopted = self._measure(main), main
-        told: dict[str, Any] = {}
+        measured = {name: self._measure(learner) for name, learner in valued.items()}
+        name = max(measured, key=lambda name: self._oriented(measured[name]))
+        selection, adopted = measured[name], valued[name]
+        told: dict[str, Any] = {"policy": name} if len(valued) > 1 else {}
         if control is not None:
             keep_all = self._measure(control)
-            told = {"valued": selection, "keep_all": keep_all, "adopted": "valued"}
+            told |= {"valued": selection, "keep_all": keep_all, "adopted": "valued"}
             if self._oriented(keep_all) > self._oriented(selection):
                 selection, adopted, told["adopted"] = keep_all, control, "keep-all"
         score = self._oriented(selection)
@@ -95,8 +105,8 @@ class ModelSelection:
         Returns
         -------
         dict
-            Of the best of its looks: ``selection``, and with a control ``valued``, ``keep_all`` and
-            ``adopted``.
+            Of the best of its looks: ``selection``, with several policies which ``policy`` is best,
+            and with a control ``valued``, ``keep_all`` and ``adopted``.
         """
         progress.stale = 0 if self._fresh else progress.stale + 1
         told, self._told, self._fresh = self._told, {}, False

@@ -70,8 +70,9 @@ def check_workers(config: RunConfig, resources: ResourcesConfig, place: str) -> 
     ConfigError
         Naming how many models train side by side.
     """
-    control = WEIGHTINGS.get(config.method.name).learns and config.policy.gate
-    most = config.adapter.masks + goes_apart(config) + control
+    learns, policy = WEIGHTINGS.get(config.method.name).learns, config.policy
+    beside = learns * (policy.gate + len(policy.alternatives))
+    most = config.adapter.masks + goes_apart(config) + beside
     if shared(config, resources.parallel) == "masks" and resources.workers > most:
         raise ConfigError(
             place,

@@ -51,7 +51,12 @@ class SelectionPolicy:
         latest = max(float(values.std(correction=0)), 1e-12)
         self._sd = latest if self._sd is None else DECAY * self._sd + (1 - DECAY) * latest
 
-    def probabilities(self, values: Tensor, collective: Collective | None = None) -> Tensor:
+    def probabilities(
+        self,
+        values: Tensor,
+        collective: Collective | None = None,
+        keep_rate: float | None = None,
+    ) -> Tensor:
         """Probabilities of keeping this worker's triplets of a batch.
 
         Parameters
@@ -60,6 +65,8 @@ class SelectionPolicy:
             ``B * shapley``.
         collective : Collective, optional
             The group that holds the batch.
+        keep_rate : float, optional
+            Of ``centred``, in the place of the normalisation asked for.
 
         Returns
         -------
@@ -68,12 +75,13 @@ class SelectionPolicy:
         """
         group = collective or OneProcess()
         bounds = self.config.bounds
-        if self.config.normalisation == "minmax":
+        centred = keep_rate is not None or self.config.normalisation == "centred"
+        if self.config.normalisation == "minmax" and not centred:
             return _minmax(values, group).clamp(*bounds)
         scale = self.config.temperature * self.sd
-        if self.config.normalisation == "centred":
+        if centred:
             scores = (values - _mean(values, group)) / scale
-            scores = scores + _shift(scores, self.config.keep_rate, bounds, group)
+            scores = scores + _shift(scores, keep_rate or self.config.keep_rate, bounds, group)
         else:
             scores = values / scale + self.config.offset
         return torch.sigmoid(scores).clamp(*bounds)

@@ -45,7 +45,8 @@ class DvrParams(Strict):
 class _Drawn:
     """The open horizon: r rows, their (r, c) inputs, values (r,), and K masks with their odds.
 
-    ``directed`` is what directions of masks live in: the inputs themselves, or the net's design.
+    ``directed`` is what directions of masks live in: the inputs themselves, or the net's design;
+    ``others`` are the probabilities (r,) of each alternative to the policy.
     """
 
     rows: Tensor
@@ -55,6 +56,7 @@ class _Drawn:
     policy: Tensor
     odds: Tensor
     masks: Tensor
+    others: list[Tensor]
 
 
 @WEIGHTINGS.add("dvr")
@@ -77,9 +79,10 @@ class Dvr(Weighting):
         self._fixed = bool(parts.params.pretrained)
         self._given: dict[str, Tensor] = {}
         self._policy = SelectionPolicy(config.policy)
-        # K masks, and the policy's own draw.
-        rows = len(parts.data.train)
-        self._kept = torch.zeros(config.adapter.masks + 1, rows, dtype=torch.bool)
+        # K masks, the policy's own draw, and those of the alternatives to it.
+        self._own = config.adapter.masks
+        rows, draws = len(parts.data.train), 1 + len(config.policy.alternatives)
+        self._kept = torch.zeros(self._own + draws, rows, dtype=torch.bool)
         self._drawn: _Drawn | None = None
 
     def begin(self, horizon: Horizon) -> None:
@@ -97,21 +100,28 @@ class Dvr(Weighting):
         odds = self.parts.adapter.probabilities(
             policy, directed, generator(seed, "directions", horizon.number)
         )
-        wanted = self.parts.config.adapter.masks
-        masks = draw(odds, wanted, generator(seed, "policy", horizon.number))
-        self._previous = self._kept[-1].clone()
-        self._kept[:-1, rows] = masks
-        self._drawn = _Drawn(rows, inputs, directed, values, policy, odds, masks)
+        masks = draw(odds, self._own, generator(seed, "policy", horizon.number))
+        self._previous = self._kept[self._own].clone()
+        self._kept[: self._own, rows] = masks
+        rates = self.parts.config.policy.alternatives
+        others = [self._policy.probabilities(values, keep_rate=rate) for rate in rates]
+        self._drawn = _Drawn(rows, inputs, directed, values, policy, odds, masks, others)
         self.redraw(horizon.number)
 
     def redraw(self, counter: int) -> None:
-        """Draw from the policy for replica K."""
-        assert self._drawn is not None, "begin() comes first"
-        numbers = generator(self.parts.config.seed, "selection", counter)
-        self._kept[-1, self._drawn.rows] = draw(self._drawn.policy, 1, numbers)[0]
+        """Draw from the policy for replica K, and from its alternatives for those after it."""
+        drawn = self._drawn
+        assert drawn is not None, "begin() comes first"
+        for number, policy in enumerate([drawn.policy, *drawn.others], start=self._own):
+            # The same numbers for all: what differs is the policy.
+            numbers = generator(self.parts.config.seed, "selection", counter)
+            self._kept[number, drawn.rows] = draw(policy, 1, numbers)[0]
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
-        """Tell which rows the replica's mask keeps; replica K has the policy's own draw."""
+        """Tell which rows the replica's mask keeps; replica K has the policy's own draw.
+
+        Those after K have the draws of ``policy.alternatives``.
+        """
         return self._kept[replica, rows]
 
     def end(self, horizon: Horizon, rewards: Tensor) -> dict[str, Any]:
@@ -129,7 +139,7 @@ class Dvr(Weighting):
             policy=drawn.policy,
             values=drawn.values,
             losses=horizon.losses[drawn.rows],
-            kept=self._kept[-1][drawn.rows],
+            kept=self._kept[self._own][drawn.rows],
             previous=self._previous[drawn.rows],
         )
         self._drawn = None
