@@ -38,7 +38,8 @@ SEVERAL_ONLY = {"sent_mb"}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny run that raises a warning: its worth can't fit with so large a step."""
     folder = tmp_path_factory.mktemp("outputs") / "run"
-    changes = {"valuator.lr": 1.0, "valuator.weight_decay": 0.0, "negatives": {"name": "learned"}}
+    changes = {"valuator.lr": 1.0, "valuator.weight_decay": 0.0, "negatives": {"name": "learned"},
+               "policy.alternatives": [0.5]}  # fmt: skip
     config = apply(RunConfig(), SMALL | changes)
     data, _ = prepare(config)
     run(RunRequest(config, data, folder), Silent())

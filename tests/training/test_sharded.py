@@ -45,7 +45,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "training.report": ["gini@20", "tv:age@20"],
         "rerank": {"name": "popularity", "weight": 0.1},
     },
-    "own items": {"adapter.reward": "ndcg@20 + tv:gender@20", "adapter.credit": "item"},
+    "own items": {
+        "adapter.reward": "ndcg@20 + tv:gender@20",
+        "adapter.credit": "item",
+        "policy.alternatives": [0.5, 0.8],
+    },
     "tce": {"method": {"name": "tce", "gradual": 20}},
     "til-ui": {
         "method": {"name": "til-ui", "alpha": 0.1, "outer": "reward", "trick": "norm"},
@@ -76,7 +80,7 @@ FAST = (
     "learned negatives",
 )
 MASKS = (
-    # 2 replicas and a control; the first worker trains two of the three.
+    # 2 replicas and a control; the first worker trains two of the three. Of "own items" two more.
     "default",
     "minmax mix",
     "own items",

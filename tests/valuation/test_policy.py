@@ -81,6 +81,13 @@ def test_centred_reaches_the_keep_rate(keep_rate: float, scale: float, dtype: to
     assert float(p.mean()) == pytest.approx(keep_rate, abs=tolerance)
 
 
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
+def test_an_alternative_is_centred_whatever_the_policy_is(normalisation: str) -> None:
+    policy, values = make_policy(normalisation=normalisation), make_values(200)
+    expected = make_policy(normalisation="centred", keep_rate=0.6).probabilities(values)
+    assert torch.equal(policy.probabilities(values, keep_rate=0.6), expected)
+
+
 def test_centred_goes_as_near_the_keep_rate_as_bounds_allow() -> None:
     policy = make_policy(normalisation="centred", keep_rate=0.99, bounds=(0.1, 0.9))
     values = make_values(50).requires_grad_()
