@@ -17,6 +17,7 @@ from dvr_ray.config.load import apply
 from dvr_ray.config.schema import RunConfig
 from dvr_ray.negatives import NEGATIVES
 from dvr_ray.training.pretraining import first_run, pretrained, second_run
+from dvr_ray.training.sharing import models_beside
 from dvr_ray.weightings import WEIGHTINGS
 
 __all__ = ["Estimate", "kind_of", "length", "probes_of"]
@@ -50,8 +51,7 @@ def epochs_of(config: RunConfig) -> int:
     if not (learns or NEGATIVES.get(config.negatives.name).learns):
         return training.epochs
     warm = min(training.warmup, training.epochs)
-    beside = config.policy.gate + len(config.policy.alternatives) if learns else 0
-    models = adapter.masks + 1 + beside
+    models = adapter.masks + 1 + models_beside(config)
     first = epochs_of(first_run(config)) if pretrained(config) is True else 0
     return first + warm + (training.epochs - warm) * models
 

@@ -20,7 +20,7 @@ from dvr_ray.errors import ConfigError
 from dvr_ray.negatives import NEGATIVES
 from dvr_ray.weightings import WEIGHTINGS
 
-__all__ = ["Sharing", "check_workers", "goes_apart", "shared"]
+__all__ = ["Sharing", "check_workers", "goes_apart", "models_beside", "shared"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ def goes_apart(config: RunConfig) -> bool:
     return directional or (_learns(config) and adapter.horizon.start == "scratch")
 
 
+def models_beside(config: RunConfig) -> int:
+    """Count the gate's control and the models of ``policy.alternatives``."""
+    learns, policy = WEIGHTINGS.get(config.method.name).learns, config.policy
+    return policy.gate + len(policy.alternatives) if learns else 0
+
+
 def check_workers(config: RunConfig, resources: ResourcesConfig, place: str) -> None:
     """Refuse workers that would have no model to train.
 
@@ -70,9 +76,7 @@ def check_workers(config: RunConfig, resources: ResourcesConfig, place: str) -> 
     ConfigError
         Naming how many models train side by side.
     """
-    learns, policy = WEIGHTINGS.get(config.method.name).learns, config.policy
-    beside = learns * (policy.gate + len(policy.alternatives))
-    most = config.adapter.masks + goes_apart(config) + beside
+    most = config.adapter.masks + goes_apart(config) + models_beside(config)
     if shared(config, resources.parallel) == "masks" and resources.workers > most:
         raise ConfigError(
             place,
