@@ -135,7 +135,7 @@ class Started(Event):
 class Reported(Event):
     """An epoch or a horizon of a run has ended; fields as in ``metrics.jsonl``.
 
-    ``run`` says which run of an audit it is of.
+    ``run`` says which run of an audit, or that of ``pretraining``, it is of.
     """
 
     kind = "reported"

@@ -75,11 +75,13 @@ class RunBar:
         else:
             self._heart.__exit__(*exception)
 
-    def report(self, row: dict[str, Any], checkpoint: Path | None) -> None:
-        """Take a row, as a `dvr_ray.training.reporter.Reporter`."""
+    def report(
+        self, row: dict[str, Any], checkpoint: Path | None = None, run: str | None = None
+    ) -> None:
+        """Take a row, as a `dvr_ray.training.reporter.Reporter`; ``run`` names another run's."""
         for event in news(row, (self._metric,)):
             if isinstance(event, Reported | Warned):
-                event = replace(event, run=self._run)
+                event = replace(event, run=run or self._run)
             self.tell(event)
 
     def tell(self, event: Event) -> None:
@@ -99,7 +101,8 @@ class RunBar:
     def _advance(self, event: Reported) -> None:
         self._epoch = event.epoch
         gate = "  gate: keep-all selects better" if event.adopted == "keep-all" else ""
-        shown = f"{event.numbers}{gate}"
+        of_run = f"{event.run}  " if event.run != self._run else ""
+        shown = f"{of_run}{event.numbers}{gate}"
         self._progress.update(self._task, completed=event.epoch, shown=shown)
         if not self.screen.live:
             self.screen.say(f"{event}{gate}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from enum import StrEnum
 from pathlib import Path
@@ -77,7 +78,7 @@ def launch(
     """
     from dvr_ray.config.load import load_space
     from dvr_ray.distributed.cluster import own_token
-    from dvr_ray.launching.filling import Launch, filled, left_to_fill, results_folder, slug
+    from dvr_ray.launching.filling import Launch, file_name, filled, left_to_fill, results_folder
     from dvr_ray.tuning.sweep import check_space
 
     screen = Screen(as_json)
@@ -85,8 +86,7 @@ def launch(
     check_space(loaded, str(space))
     if keep and target != Target.kuberay:
         raise ConfigError("--keep", f"is for kuberay, got {target.value}", "leave it out")
-    ending = "sbatch" if target == Target.slurm else "yaml"
-    file = out or Path(f"{slug(loaded.name)}-{target.value}.{ending}")
+    file = out or file_name(target.value, loaded.name)
     words = [word for other in more or [] for word in ("--with", str(other))]
     words += [word for each in overrides or [] for word in ("--set", each)]
     asked = Launch(
@@ -111,6 +111,9 @@ def _token_file(target: Target) -> dict[str, str]:
     if target.value not in BY_RAY_UP:
         return {}
     path, home = token_path(), Path.home()
+    if "RAY_AUTH_TOKEN" in os.environ and not path.is_file():
+        rule = f"holds the token, but the cluster gets it from a file, and {path} is none"
+        raise ConfigError("RAY_AUTH_TOKEN", rule, "write it there for you alone (chmod 600)")
     inside = path.is_relative_to(home)
     return {"token_file": f"~/{path.relative_to(home)}" if inside else str(path)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,11 +81,12 @@ def train(
         ):
             check_folder(folder, run_config, resume)
             request = _request(str(config), run_config, tracking, place)
-            if here:
-                _tell_start(request, bar)
-                result = run(request, bar)
-            else:
-                result = _run_group(request, resources, address, bar)
+            with _watched(request, bar):
+                if here:
+                    _tell_start(request, bar)
+                    result = run(request, bar)
+                else:
+                    result = _run_group(request, resources, address, bar)
         _show(result, folder, screen)
         if tracking.tensorboard:
             screen.result(f"curves: tensorboard --logdir {folder}")
@@ -103,6 +105,23 @@ def _request(config_place: str, config: Any, tracking: Any, place: Place) -> Any
     check_served(config, Catalogue.of(data), config_place)
     where = Tracking(tracking, place.folder.name, place.folder.resolve())
     return RunRequest(config, data, place.folder, tracking=where, mirror=place.mirror)
+
+
+def _watched(request: Any, bar: RunBar) -> AbstractContextManager[object]:
+    """Have the bar show the run that learns the valuator first, where there is one."""
+    from dvr_ray.training.following import Follower, Polling
+    from dvr_ray.training.pretraining import FOLDER, pretrained
+
+    if pretrained(request.config) is not True:
+        return nullcontext()
+    follower = Follower(request.folder / FOLDER)
+    follower.fresh()  # told before, where it goes on
+
+    def look() -> None:
+        for row in follower.fresh():
+            bar.report(row, run=FOLDER)
+
+    return Polling(look)
 
 
 def _tell_start(request: Any, bar: RunBar) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "SHARED",
     "TARGETS",
     "Launch",
+    "file_name",
     "filled",
     "left_to_fill",
     "results_folder",
@@ -42,6 +43,7 @@ TARGETS = {
     "kuberay": "kuberay.yaml",
     "slurm": "slurm.sbatch",
 }
+NO_IMAGE = f"CHANGE_ME_REGISTRY/dvr-ray:{__version__}"
 SPOT = ("aws", "gcp")
 IDLE_MINUTES = 5
 UNKNOWN_CPUS = 10**6  # of machines of one's own
@@ -80,7 +82,7 @@ class Launch:
     overrides : tuple of str
         What ``--set`` and ``--with`` changed, as words of a command.
     image : str
-        Container image, or a placeholder.
+        Container image, or `NO_IMAGE`.
     spot : bool
         Whether workers may be taken away (cheaper); of clouds only.
     job : bool
@@ -97,7 +99,7 @@ class Launch:
     out: str
     file: Path
     overrides: tuple[str, ...] = ()
-    image: str = f"CHANGE_ME_REGISTRY/dvr-ray:{__version__}"
+    image: str = NO_IMAGE
     spot: bool = False
     job: bool = True
     token_file: str = "~/.ray/auth_token"
@@ -121,6 +123,11 @@ class Launch:
 def results_folder(target: str, name: str) -> str:
     """Return where results go by default; Slurm starts jobs in a folder that all nodes see."""
     return f"runs/{name}" if target == "slurm" else f"{SHARED}/{name}"
+
+
+def file_name(target: str, name: str) -> Path:
+    """Return the file that is written by default."""
+    return Path(f"{slug(name)}-{target}.{'sbatch' if target == 'slurm' else 'yaml'}")
 
 
 def slug(name: str) -> str:
@@ -219,8 +226,13 @@ def _command(launch: Launch) -> str:
     words = ["dvr-ray", "launch", launch.target, "--workers", str(launch.workers)]
     words += ["--gpus-per-worker", str(launch.gpus), "--space", str(launch.place)]
     words += launch.overrides
+    words += ["--image", launch.image] if launch.image != NO_IMAGE else []
+    usual = results_folder(launch.target, launch.space.name)
+    words += ["--results", launch.out] if launch.out != usual else []
     words += ["--spot"] if launch.spot else []
     words += [] if launch.job else ["--keep"]
+    usual_file = file_name(launch.target, launch.space.name)
+    words += ["--out", str(launch.file)] if launch.file != usual_file else []
     return shlex.join(words)
 
 

@@ -97,7 +97,8 @@ class TrialEvents(Callback):  # type: ignore[misc]
     on_event : callable
         Takes trial number, status and latest metrics.
     on_loss : callable
-        Takes the values of a trial that lost its process, and the loss.
+        Takes the values of a trial that lost its process, and the loss; it tells the trial's end if
+        it gives it up.
     leaving : callable
         Returns the ids of nodes that were given notice; asked at every step.
 
@@ -163,7 +164,6 @@ class TrialEvents(Callback):  # type: ignore[misc]
             self._on_loss(trial.config, replace(self._lost(trial), dropped=True, told=told))
         else:
             self._on_loss(trial.config, replace(self._lost(trial), given_up=True))
-            self._tell(trial, "failed", {})
 
     def _lost(self, trial: Any) -> Loss:
         failure, alone = _lost(trial)

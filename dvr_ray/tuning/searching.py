@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ from typing import Any
 from dvr_ray.data.interactions import TrialData
 from dvr_ray.distributed.group import WorkerGroups
 from dvr_ray.training.following import Polling
-from dvr_ray.training.stored import Failure, finished, note_failure, read_failure
+from dvr_ray.training.stored import Failure, finished, read_failure
 from dvr_ray.tuning.faults import Faults
+from dvr_ray.tuning.losses import Losses
 from dvr_ray.tuning.manifest import Manifest
 from dvr_ray.tuning.records import TrialRecord
 from dvr_ray.tuning.room import Room
-from dvr_ray.tuning.search import RESTARTS, Budget, Loss, TrialEvents, make_scheduler, make_tuner
+from dvr_ray.tuning.search import Budget, TrialEvents, make_scheduler, make_tuner
 from dvr_ray.tuning.searcher import Asked, Searcher
 from dvr_ray.tuning.trial import Plan, trainable, trial_folder
 from dvr_ray.tuning.watching import Watcher
@@ -83,14 +83,14 @@ def search(
     """
     searcher, budget = opened
     clock = _Clock(manifest)
-    losses = _Losses(plan, searcher, watcher, groups, faults)
+    losses = Losses(plan, searcher, watcher, groups, faults)
 
     def on_event(which: int, status: str, metrics: dict[str, Any]) -> None:
         clock.tick(SPENT_EVERY_SECONDS)
         watcher.on_event(which, status, metrics)
-        if status != "running":
+        if status != "running" and groups is not None:
             # It may have been stopped early.
-            _drop(groups, plan.here / "trials" / manifest.content["order"][which])
+            groups.drop(plan.here / "trials" / manifest.content["order"][which])
 
     def leaving() -> set[str]:
         fresh = faults.look()
@@ -118,47 +118,9 @@ def search(
     finally:
         clock.tick(0)
         faults.close()
-    _drop(groups)  # the time may be up
-    return _records(plan, searcher, watcher.number)
-
-
-class _Losses:
-    """Decides what becomes of trials that lost their process, and tells it."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        searcher: Searcher,
-        watcher: Watcher,
-        groups: WorkerGroups | None,
-        faults: Faults,
-    ) -> None:
-        self._plan, self._searcher, self._watcher = plan, searcher, watcher
-        self._groups, self._faults = groups, faults
-        self.dropped = Counter[str]()  # by Tune, which the search makes good
-
-    def take(self, values: dict[str, Any], loss: Loss) -> None:
-        """Give a trial up that was lost too often; have it go on otherwise."""
-        folder, cause = _folder(self._plan, values), loss.failure.cause
-        _drop(self._groups, folder)
-        self.dropped[folder.name] += loss.dropped
-        if loss.given_up or self.dropped[folder.name] > RESTARTS:
-            note_failure(folder, loss.failure)
-            self._watcher.warn(values, f"lost process: {cause}; the trial is given up")
-            return
-        if loss.dropped:
-            self._searcher.reopen(values)
-        if not loss.told:
-            self._faults.process_lost(
-                folder,
-                loss.node,
-                lambda how: self._watcher.warn(values, f"lost process: {cause}; {how}"),
-            )
-
-
-def _drop(groups: WorkerGroups | None, folder: Path | None = None) -> None:
     if groups is not None:
-        groups.drop(folder)
+        groups.drop()  # the time may be up
+    return _records(plan, searcher, watcher.number)
 
 
 def _records(

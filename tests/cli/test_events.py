@@ -138,6 +138,19 @@ def test_plain_output_of_a_training(call: Call, tmp_path: Path) -> None:
     assert out.splitlines()[-1] == "results: run; look at them: dvr-ray report run"
 
 
+def test_the_run_that_learns_the_valuator_first_is_shown(call: Call) -> None:
+    fixed = ["--set", "method.name=dvr", "--set", "method.pretrained=true"]
+    code, out, _ = call("train", "space.yaml", "--out", "run", *fixed, "--json")
+    told = [event for event in read_events(out) if event["event"] == "reported"]
+    epochs = {
+        run: [event["epoch"] for event in told if event["run"] == run]
+        for run in ("pretraining", None)
+    }
+    assert code == 0 and epochs == {"pretraining": [1, 3], None: [1, 2, 3]}
+    _, out, _ = call("train", "space.yaml", "--out", "run", *fixed, "--json", "--resume")
+    assert all(event["run"] is None for event in read_events(out) if event["event"] == "reported")
+
+
 def test_a_failed_training_says_where_its_log_lies(call: Call, tmp_path: Path) -> None:
     lines = ["from dvr_ray.negatives.uniform import Uniform", "class Dry(Uniform):"]
     lines += [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import stat
 from pathlib import Path
 
@@ -83,6 +85,38 @@ def test_kubernetes_can_have_a_job_or_a_cluster_that_stays(alone: Path) -> None:
     job = of_kind(documents((alone / "job.yaml").read_text(encoding="utf-8")), "RayJob")
     assert "--out /shared/other" in job["spec"]["entrypoint"]
     assert of_kind(documents((alone / "keep.yaml").read_text(encoding="utf-8")), "RayCluster")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("onprem",),
+        ("slurm", "--workers", "2", "--out", "my job.sbatch", "--results", "there"),
+        ("aws", "--image", "registry/me:1", "--spot", *GPU, "--gpus-per-worker", "1"),
+        ("kuberay", "--keep", "--out", "keep.yaml"),
+    ],
+)
+def test_the_command_in_a_file_writes_that_file(alone: Path, words: tuple[str, ...]) -> None:
+    _launch(*words)
+    (file,) = (path for path in alone.iterdir() if path.is_file())
+    first = file.read_text(encoding="utf-8")
+    file.unlink()
+    (command,) = re.findall(r"written by: dvr-ray (.*)", first)
+    app(shlex.split(command), standalone_mode=False)
+    assert file.read_text(encoding="utf-8") == first
+
+
+def test_a_token_that_is_in_no_file_is_refused(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files are copied to the machines, the environment isn't."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
+    wanted = ["RAY_AUTH_TOKEN: holds the token", ".ray/auth_token is none", "chmod 600"]
+    refused(alone, wanted, "launch", "aws", "--space", QUICKSTART)
+    _launch("slurm")  # makes a token of its own there
+    (alone / "home" / ".ray").mkdir()
+    (alone / "home" / ".ray" / "auth_token").write_text("a" * 64)
+    _launch("aws")
 
 
 def test_json_holds_the_gaps_and_the_commands(capsys: pytest.CaptureFixture[str]) -> None:

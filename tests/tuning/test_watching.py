@@ -172,7 +172,7 @@ def test_a_trial_that_tune_drops_is_no_failed_one(sweep: Sweep) -> None:
     trial.should_recover = lambda: False
     sweep.tune.on_trial_error(0, [], trial)
     assert sweep.losses[-1].given_up and not sweep.losses[-1].dropped
-    assert [type(event) for event in sweep.taken()] == [TrialStarted, TrialEnded]
+    assert [type(event) for event in sweep.taken()] == [TrialStarted]
 
 
 def test_a_resumed_trial_tells_only_what_is_new(sweep: Sweep) -> None:
