@@ -97,8 +97,8 @@ class PolicyConfig(Strict):
     alternatives: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         (),
         max_length=8,
-        description="Keep-rates; for each one more model trains on rows kept by the rank of their "
-        "value, so many on average, and the one that selects best is adopted.",
+        description="For each, one more model trains on that share of the rows, those of highest "
+        "value, and the one that selects best is adopted.",
     )
 
     @model_validator(mode="after")

@@ -56,7 +56,7 @@ class Replicas:
     control : Learner or None
         Trains on all rows, for the gate.
     others : list of Learner
-        Train on the draws of ``policy.alternatives``.
+        Train on the rows of ``policy.alternatives``.
     """
 
     def __init__(self, config: RunConfig, parts: Parts, rows: int, sharing: Sharing) -> None:
@@ -110,7 +110,7 @@ class Replicas:
     @property
     def valued(self) -> dict[str, Learner]:
         """Models trained on rows that a policy selects, by its name; the main one first."""
-        names = [f"centred {rate:g}" for rate in self._policy.alternatives]
+        names = [f"highest {rate:g}" for rate in self._policy.alternatives]
         others = zip(names, self.others, strict=False)  # none while warming up
         return {self._policy.normalisation: self.main} | dict(others)
 

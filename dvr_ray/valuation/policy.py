@@ -19,7 +19,7 @@ from torch import Tensor
 from dvr_ray.collective import Collective, OneProcess
 from dvr_ray.config.schema import PolicyConfig
 
-__all__ = ["SelectionPolicy", "draw", "entropy", "log_prob"]
+__all__ = ["SelectionPolicy", "draw", "entropy", "highest", "log_prob"]
 
 DECAY = 0.9
 SECTIONS, ROUNDS = 16, 15
@@ -51,12 +51,7 @@ class SelectionPolicy:
         latest = max(float(values.std(correction=0)), 1e-12)
         self._sd = latest if self._sd is None else DECAY * self._sd + (1 - DECAY) * latest
 
-    def probabilities(
-        self,
-        values: Tensor,
-        collective: Collective | None = None,
-        keep_rate: float | None = None,
-    ) -> Tensor:
+    def probabilities(self, values: Tensor, collective: Collective | None = None) -> Tensor:
         """Probabilities of keeping this worker's triplets of a batch.
 
         Parameters
@@ -65,8 +60,6 @@ class SelectionPolicy:
             ``B * shapley``.
         collective : Collective, optional
             The group that holds the batch.
-        keep_rate : float, optional
-            Of ``centred``, in the place of the normalisation asked for.
 
         Returns
         -------
@@ -75,13 +68,12 @@ class SelectionPolicy:
         """
         group = collective or OneProcess()
         bounds = self.config.bounds
-        centred = keep_rate is not None or self.config.normalisation == "centred"
-        if self.config.normalisation == "minmax" and not centred:
+        if self.config.normalisation == "minmax":
             return _minmax(values, group).clamp(*bounds)
         scale = self.config.temperature * self.sd
-        if centred:
+        if self.config.normalisation == "centred":
             scores = (values - _mean(values, group)) / scale
-            scores = scores + _shift(scores, keep_rate or self.config.keep_rate, bounds, group)
+            scores = scores + _shift(scores, self.config.keep_rate, bounds, group)
         else:
             scores = values / scale + self.config.offset
         return torch.sigmoid(scores).clamp(*bounds)
@@ -114,6 +106,27 @@ def draw(probabilities: Tensor, masks: int, generator: torch.Generator) -> Tenso
     """
     uniforms = torch.rand(masks, probabilities.shape[-1], generator=generator, dtype=torch.float64)
     return uniforms < probabilities.cpu()
+
+
+def highest(values: Tensor, share: float) -> Tensor:
+    """Tell which rows have the highest values.
+
+    Parameters
+    ----------
+    values : Tensor, shape (r,)
+        Any numbers; of equal ones the first are taken.
+    share : float
+        Share of the rows, 0 to 1.
+
+    Returns
+    -------
+    Tensor of bool, shape (r,)
+        True for ``round(share * r)`` of them; on the CPU.
+    """
+    order = values.detach().cpu().argsort(descending=True, stable=True)
+    found = torch.zeros(len(values), dtype=torch.bool)
+    found[order[: round(share * len(values))]] = True
+    return found
 
 
 def log_prob(selected: Tensor, probabilities: Tensor) -> Tensor:

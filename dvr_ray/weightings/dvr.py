@@ -21,7 +21,7 @@ from dvr_ray.config.schema import Strict
 from dvr_ray.seeding import generator
 from dvr_ray.state import prefixed, under
 from dvr_ray.valuation import SelectionPolicy, Valuation
-from dvr_ray.valuation.policy import draw, entropy
+from dvr_ray.valuation.policy import draw, entropy, highest
 from dvr_ray.weightings.evidence import BLOCK, chosen_ridge
 from dvr_ray.weightings.inputs import EncoderInputs
 from dvr_ray.weightings.monitors import valuation_monitors
@@ -45,8 +45,7 @@ class DvrParams(Strict):
 class _Drawn:
     """The open horizon: r rows, their (r, c) inputs, values (r,), and K masks with their odds.
 
-    ``directed`` is what directions of masks live in: the inputs themselves, or the net's design;
-    ``others`` are the probabilities (r,) of each alternative to the policy.
+    ``directed`` is what directions of masks live in: the inputs themselves, or the net's design.
     """
 
     rows: Tensor
@@ -56,7 +55,6 @@ class _Drawn:
     policy: Tensor
     odds: Tensor
     masks: Tensor
-    others: list[Tensor]
 
 
 @WEIGHTINGS.add("dvr")
@@ -79,7 +77,7 @@ class Dvr(Weighting):
         self._fixed = bool(parts.params.pretrained)
         self._given: dict[str, Tensor] = {}
         self._policy = SelectionPolicy(config.policy)
-        # K masks, the policy's own draw, and those of the alternatives to it.
+        # K masks, the policy's own draw, and the rows of the alternatives to it.
         self._own = config.adapter.masks
         rows, draws = len(parts.data.train), 1 + len(config.policy.alternatives)
         self._kept = torch.zeros(self._own + draws, rows, dtype=torch.bool)
@@ -104,23 +102,22 @@ class Dvr(Weighting):
         self._previous = self._kept[self._own].clone()
         self._kept[: self._own, rows] = masks
         rates = self.parts.config.policy.alternatives
-        others = [self._policy.probabilities(values, keep_rate=rate) for rate in rates]
-        self._drawn = _Drawn(rows, inputs, directed, values, policy, odds, masks, others)
+        for number, rate in enumerate(rates, start=self._own + 1):
+            self._kept[number, rows] = highest(values, rate)
+        self._drawn = _Drawn(rows, inputs, directed, values, policy, odds, masks)
         self.redraw(horizon.number)
 
     def redraw(self, counter: int) -> None:
-        """Draw from the policy for replica K, and from its alternatives for those after it."""
+        """Draw from the policy for replica K."""
         drawn = self._drawn
         assert drawn is not None, "begin() comes first"
-        for number, policy in enumerate([drawn.policy, *drawn.others], start=self._own):
-            # The same numbers for all: what differs is the policy.
-            numbers = generator(self.parts.config.seed, "selection", counter)
-            self._kept[number, drawn.rows] = draw(policy, 1, numbers)[0]
+        numbers = generator(self.parts.config.seed, "selection", counter)
+        self._kept[self._own, drawn.rows] = draw(drawn.policy, 1, numbers)[0]
 
     def select(self, replica: int, rows: Tensor) -> Tensor:
         """Tell which rows the replica's mask keeps; replica K has the policy's own draw.
 
-        Those after K have the draws of ``policy.alternatives``.
+        Those after K have the rows of ``policy.alternatives``.
         """
         return self._kept[replica, rows]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from dvr_ray.collective import OneProcess
@@ -44,7 +43,7 @@ def test_of_several_policies_what_selects_best_is_adopted(
     rows: list[dict[str, Any]] = []
     trainer.fit(tmp_path, Silent(), rows.append)
     told = [row for row in rows if row["phase"] == "bilevel"]
-    assert told and {row["policy"] for row in told} <= {"sigmoid", "centred 0.3", "centred 0.8"}
+    assert told and {row["policy"] for row in told} <= {"sigmoid", "highest 0.3", "highest 0.8"}
     for row in told:
         better = max(row["valued"]["ndcg@20"], row["keep_all"]["ndcg@20"])
         assert row["selection"]["ndcg@20"] == better
@@ -60,4 +59,4 @@ def test_of_several_policies_what_selects_best_is_adopted(
     masks, everything = config.adapter.masks, torch.arange(len(small_data.train))
     for number, rate in enumerate(config.policy.alternatives, start=masks + 1):
         kept = trainer.weighting.select(number, everything)
-        assert float(kept.double().mean()) == pytest.approx(rate, abs=0.06)
+        assert int(kept.sum()) == round(rate * len(everything))

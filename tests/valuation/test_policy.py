@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dvr_ray.config.schema import PolicyConfig
 from dvr_ray.valuation import SelectionPolicy
-from dvr_ray.valuation.policy import draw, entropy, log_prob
+from dvr_ray.valuation.policy import draw, entropy, highest, log_prob
 
 NORMALISATIONS = ["sigmoid", "centred", "minmax"]
 
@@ -81,11 +81,13 @@ def test_centred_reaches_the_keep_rate(keep_rate: float, scale: float, dtype: to
     assert float(p.mean()) == pytest.approx(keep_rate, abs=tolerance)
 
 
-@pytest.mark.parametrize("normalisation", NORMALISATIONS)
-def test_an_alternative_is_centred_whatever_the_policy_is(normalisation: str) -> None:
-    policy, values = make_policy(normalisation=normalisation), make_values(200)
-    expected = make_policy(normalisation="centred", keep_rate=0.6).probabilities(values)
-    assert torch.equal(policy.probabilities(values, keep_rate=0.6), expected)
+@given(st.integers(1, 60), st.floats(0, 1), st.integers(1, 5))
+def test_the_rows_of_highest_value(rows: int, share: float, kinds: int) -> None:
+    """Of those with equal values the first."""
+    values = torch.arange(rows).remainder(kinds).double()
+    order = sorted(range(rows), key=lambda row: (-float(values[row]), row))
+    expected = sorted(order[: round(share * rows)])
+    assert highest(values, share).nonzero()[:, 0].tolist() == expected
 
 
 def test_centred_goes_as_near_the_keep_rate_as_bounds_allow() -> None:
