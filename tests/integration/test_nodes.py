@@ -112,9 +112,11 @@ def test_a_trial_that_loses_workers_goes_on_with_fewer(
     wait(lambda: _placed(nodes) == (1, 1, 2), process, SECONDS)
     ended(process, seconds=SECONDS)
     _assert_same(out, expected)
-    found = _warnings(out)
-    assert found["lost workers"] >= 1 and 1 <= found["fewer workers"] < TRIALS
-    assert "fewer workers: 2 instead of 4" in (out / "log.txt").read_text()
+    told = (out / "log.txt").read_text()
+    # Whether the head knew of the node's end when the loss was told depends on the machine.
+    assert re.search(r"lost workers: |node \S+ left: 1 trial ", told)
+    assert 1 <= _warnings(out)["fewer workers"] < TRIALS
+    assert "fewer workers: 2 instead of 4" in told
 
 
 def test_a_sweep_follows_nodes_that_join_and_leave(
