@@ -71,8 +71,8 @@ class Staged(Event):
 class Warned(Event):
     """Something to look at; the work goes on. ``text`` begins with its name and a colon.
 
-    ``trial`` or ``run`` say which trial of a sweep, or which run of its retraining or of an audit,
-    it is about.
+    ``trial`` or ``run`` say which trial of a sweep, or which run of its retraining or of an audit
+    or that of ``pretraining``, it is about.
     """
 
     kind = "warning"
